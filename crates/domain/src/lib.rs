@@ -1,0 +1,2 @@
+//! The words of Tally as types.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! One partition's state machine.
+#![forbid(unsafe_code)]
