@@ -1,0 +1,79 @@
+//! A map for looking up, which nobody can iterate unsorted.
+
+#![expect(clippy::disallowed_types, reason = "the one place that may hold a HashMap: its order never leaves")]
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash};
+
+/// A hash map whose only walk is a sorted one, so that no answer depends on a hash.
+#[derive(Clone, Debug)]
+pub struct Lookup<K, V> {
+    map: HashMap<K, V, BuildHasherDefault<xxhash_rust::xxh3::Xxh3Default>>,
+}
+
+impl<K, V> Default for Lookup<K, V> {
+    fn default() -> Self {
+        Self { map: HashMap::default() }
+    }
+}
+
+impl<K: Eq + Hash, V> Lookup<K, V> {
+    /// The value of `key`.
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.map.get(key)
+    }
+    /// The value of `key`, to change.
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.map.get_mut(key)
+    }
+    /// Sets the value of `key`; gives back the one it had.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.map.insert(key, value)
+    }
+    /// Forgets `key`; gives back its value.
+    pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.map.remove(key)
+    }
+    /// The value of `key`, made when there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        self.map.entry(key).or_insert_with(make)
+    }
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+    /// True when there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+    /// Forgets every key; keeps the room.
+    pub fn clear(&mut self) {
+        self.map.clear();
+    }
+    /// Keeps the keys that `keep` says; it is asked in no order, so it must not depend on one.
+    pub fn retain(&mut self, keep: impl FnMut(&K, &mut V) -> bool) {
+        self.map.retain(keep);
+    }
+}
+
+impl<K: Ord, V> Lookup<K, V> {
+    /// Every pair, by key. Costs a sort.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(&K, &V)> {
+        let mut pairs: Vec<_> = self.map.iter().collect();
+        pairs.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        pairs
+    }
+}
