@@ -1,0 +1,86 @@
+//! What a log refuses, and what to do about it.
+
+use tally_domain::{Lane, Offset};
+
+/// Back-pressure: nothing was taken. Poll for acknowledgements, then append again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "appending to the log: {pending_bytes} bytes wait to be written, {bytes_max} are allowed; try again later"
+)]
+pub struct Full {
+    /// Bytes that wait to be written.
+    pub pending_bytes: usize,
+    /// How many may.
+    pub bytes_max: usize,
+}
+
+/// Bytes that were acknowledged once and cannot be read any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corruption {
+    /// The file, as the user would find it.
+    pub file: String,
+    /// Where in the file, in bytes.
+    pub position: u64,
+    /// What is wrong there.
+    pub cause: String,
+}
+
+/// Why a log could not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// The records are gone by retention.
+    #[error(
+        "reading {lane} from offset {from}: the log starts at {start}; \
+         start from a newer state, or refold the archive up to {start} first"
+    )]
+    BelowStart {
+        /// Which lane.
+        lane: Lane,
+        /// Where reading was to begin.
+        from: Offset,
+        /// The first offset that is kept.
+        start: Offset,
+    },
+    /// The log ends before that: another log, or one that lost its end.
+    #[error(
+        "reading {lane} from offset {from}: the log ends at {end}; \
+         this state was made from another log, or the log lost its end: restore it, or refold the state"
+    )]
+    BeyondEnd {
+        /// Which lane.
+        lane: Lane,
+        /// Where reading was to begin.
+        from: Offset,
+        /// The offset after the last durable record.
+        end: Offset,
+    },
+    /// There is no such partition.
+    #[error("opening {lane}: the log has {partitions} partitions, numbered from 0")]
+    NoSuchLane {
+        /// Which lane.
+        lane: Lane,
+        /// How many partitions there are.
+        partitions: u16,
+    },
+    /// A record is larger than the log takes.
+    #[error("appending to {lane}: the record has {bytes} bytes, {bytes_max} are allowed; send a smaller one")]
+    TooLarge {
+        /// Which lane.
+        lane: Lane,
+        /// Its size, key and value.
+        bytes: usize,
+        /// The greatest size.
+        bytes_max: usize,
+    },
+    /// Damage among acknowledged records.
+    #[error(
+        "reading {lane}: {} is damaged at byte {}: {}; restore this file from a copy, or move it away and refold \
+         the archive up to the next file's first offset", .at.file, .at.position, .at.cause
+    )]
+    Corrupt {
+        /// Which lane.
+        lane: Lane,
+        /// Where and what.
+        at: Box<Corruption>,
+    },
+}
