@@ -7,12 +7,11 @@ use crate::{Disk, DiskFile, MemoryDisk, memory::MemoryFile};
 fn written(disk: &MemoryDisk, script: &str) -> FrameWriter<MemoryFile> {
     let mut writer = FrameWriter::new(disk.create("f").unwrap()).unwrap();
     for (n, sign) in script.chars().enumerate() {
-        match sign {
-            '|' => writer.sync().unwrap(),
-            _ => {
-                let _at = writer.push(format!("frame {n} {sign}").as_bytes());
-                writer.flush().unwrap();
-            }
+        if sign == '|' {
+            writer.sync().unwrap();
+        } else {
+            let _at = writer.push(format!("frame {n} {sign}").as_bytes());
+            writer.flush().unwrap();
         }
     }
     writer
