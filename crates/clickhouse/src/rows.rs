@@ -1,0 +1,417 @@
+//! Rows as ClickHouse holds them, and how what the fold publishes becomes them.
+//!
+//! Hashes are `FixedString(16)`, tokens `Int64`, list cost `Decimal(18, 9)` (nano-USD as its integer), times
+//! seconds or milliseconds since the Unix epoch in UTC. Rows that are written often are generic over their
+//! text: `&str` to write without a copy, `String` (the default) to read.
+
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+use tally_domain::event::Unsplit;
+use tally_domain::published::{HourRow, ProducerRow, Progress, ReceiptRow, SessionRow, TotalRow};
+use tally_domain::{Dims, Hash128, Hour, Minute, Usage, View};
+
+pub use archive::{ArchiveProgressRecord, EntryCode, EventRecord, KindCode, RejectRecord};
+pub use columns::{Hash, StandingTuple, UsageTuple};
+pub use standings::{
+    AlertRecord, AwardRecord, KeepCode, OPEN_END, PersonRecord, PriceRecord, RankingRecord, SnapshotRecord,
+    UserTotalRecord, WindowCode,
+};
+
+mod archive;
+pub(crate) mod columns;
+mod standings;
+
+/// Declares a table's row type together with its table name.
+macro_rules! tables {
+    ($($row:ident => $name:literal;)*) => {$(
+        impl<S> Table for $row<S> { const NAME: &'static str = $name; }
+    )*};
+}
+pub(crate) use tables;
+
+/// A row type that has a table of its own.
+pub trait Table {
+    /// Name of the table, prefix excepted.
+    const NAME: &'static str;
+}
+
+/// What cannot be written down as a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// ClickHouse's `DateTime` holds 1970 to 2106.
+    #[error(
+        "writing a row: minute {0:?} lies outside the years 1970 to 2106 that a DateTime holds; correct the clock of the log"
+    )]
+    Time(Minute),
+}
+
+/// `view` as ClickHouse holds it: the schema's symbols in lower case.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde_repr::Serialize_repr, serde_repr::Deserialize_repr,
+)]
+#[repr(i8)]
+#[expect(missing_docs, reason = "symbol by symbol as documented on View")]
+pub enum ViewCode {
+    #[default]
+    Unknown = 0,
+    Sdk = 1,
+    CollectorOtel = 2,
+    Transcript = 3,
+    Gateway = 4,
+    ProviderReport = 5,
+    Table = 6,
+}
+
+impl From<View> for ViewCode {
+    fn from(view: View) -> Self {
+        match view {
+            View::Unknown => Self::Unknown,
+            View::Sdk => Self::Sdk,
+            View::CollectorOtel => Self::CollectorOtel,
+            View::Transcript => Self::Transcript,
+            View::Gateway => Self::Gateway,
+            View::ProviderReport => Self::ProviderReport,
+            View::Table => Self::Table,
+        }
+    }
+}
+
+impl From<ViewCode> for View {
+    fn from(code: ViewCode) -> Self {
+        match code {
+            ViewCode::Unknown => Self::Unknown,
+            ViewCode::Sdk => Self::Sdk,
+            ViewCode::CollectorOtel => Self::CollectorOtel,
+            ViewCode::Transcript => Self::Transcript,
+            ViewCode::Gateway => Self::Gateway,
+            ViewCode::ProviderReport => Self::ProviderReport,
+            ViewCode::Table => Self::Table,
+        }
+    }
+}
+
+/// `account_totals`: one account and dims, all four windows.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct AccountTotalRecord<S = String> {
+    pub partition: u16,
+    pub account: Hash,
+    pub model: S,
+    pub tool: S,
+    pub view: ViewCode,
+    pub service_tier: S,
+    pub region: S,
+    pub unsplit: u8,
+    pub h24: UsageTuple,
+    pub d7: UsageTuple,
+    pub d30: UsageTuple,
+    pub lifetime: UsageTuple,
+    pub version: u64,
+}
+
+/// `usage_hourly`: one account and dims in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct UsageHourlyRecord<S = String> {
+    pub partition: u16,
+    pub account: Hash,
+    pub hour: u32,
+    pub model: S,
+    pub tool: S,
+    pub view: ViewCode,
+    pub service_tier: S,
+    pub region: S,
+    pub unsplit: u8,
+    pub input: i64,
+    pub cache_read: i64,
+    pub cache_write_5m: i64,
+    pub cache_write_1h: i64,
+    pub output: i64,
+    pub reasoning: i64,
+    pub requests: i64,
+    pub unpriced: i64,
+    pub cost: i64,
+    pub version: u64,
+}
+
+/// `receipts`: what one run of a producer did to one account, by day and dims.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct ReceiptRecord<S = String> {
+    pub partition: u16,
+    pub account: Hash,
+    pub producer: Hash,
+    pub epoch: i64,
+    pub day: i32,
+    pub model: S,
+    pub tool: S,
+    pub view: ViewCode,
+    pub service_tier: S,
+    pub region: S,
+    pub unsplit: u8,
+    pub read: u64,
+    pub fresh: u64,
+    pub revised: u64,
+    pub duplicate: u64,
+    pub rejected: u64,
+    pub conflicts: u64,
+    pub input: i64,
+    pub cache_read: i64,
+    pub cache_write_5m: i64,
+    pub cache_write_1h: i64,
+    pub output: i64,
+    pub reasoning: i64,
+    pub requests: i64,
+    pub unpriced: i64,
+    pub cost: i64,
+    pub version: u64,
+}
+
+/// `producers`: how far one run of a producer has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct ProducerRecord {
+    pub partition: u16,
+    pub account: Hash,
+    pub producer: Hash,
+    pub epoch: i64,
+    pub mark: i64,
+    pub gaps: i64,
+    pub last: i64,
+    pub version: u64,
+}
+
+/// `sessions`: span and usage of one session.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct SessionRecord {
+    pub partition: u16,
+    pub account: Hash,
+    pub session: u64,
+    pub first: i64,
+    pub last: i64,
+    pub input: i64,
+    pub cache_read: i64,
+    pub cache_write_5m: i64,
+    pub cache_write_1h: i64,
+    pub output: i64,
+    pub reasoning: i64,
+    pub requests: i64,
+    pub unpriced: i64,
+    pub cost: i64,
+    pub version: u64,
+}
+
+/// `progress`: how far a partition is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0001_published.sql")]
+pub struct ProgressRecord {
+    pub partition: u16,
+    pub version: u64,
+    pub clock: u32,
+    pub log_time: i64,
+}
+
+tables! {
+    AccountTotalRecord => "account_totals";
+    UsageHourlyRecord => "usage_hourly";
+    ReceiptRecord => "receipts";
+}
+impl Table for ProducerRecord {
+    const NAME: &'static str = "producers";
+}
+impl Table for SessionRecord {
+    const NAME: &'static str = "sessions";
+}
+impl Table for ProgressRecord {
+    const NAME: &'static str = "progress";
+}
+
+/// Seconds since the epoch at which `minute` starts, as a `DateTime` holds it.
+///
+/// # Errors
+/// Outside 1970 to 2106.
+pub fn date_time(minute: Minute) -> Result<u32, RowError> {
+    u32::try_from(minute.start_ms().div_euclid(1_000)).map_err(|_| RowError::Time(minute))
+}
+
+/// The minute that starts at, or holds, a `DateTime`.
+#[must_use]
+pub fn minute_of(date_time: u32) -> Minute {
+    Minute(i32::try_from(date_time / 60).expect("a u32 of seconds is fewer than 2^27 minutes"))
+}
+
+impl<'a> AccountTotalRecord<&'a str> {
+    /// The row at `version`.
+    #[must_use]
+    pub fn of(row: &'a TotalRow, version: u64) -> Self {
+        let [h24, d7, d30, lifetime] = row.windows.map(UsageTuple::from);
+        let Dims { model, tool, view, service_tier, region, unsplit } = &*row.dims;
+        Self {
+            partition: row.partition.0,
+            account: *row.account.bytes(),
+            model,
+            tool,
+            view: (*view).into(),
+            service_tier,
+            region,
+            unsplit: unsplit.0,
+            h24,
+            d7,
+            d30,
+            lifetime,
+            version,
+        }
+    }
+}
+
+impl AccountTotalRecord {
+    /// The published row.
+    #[must_use]
+    pub fn to_row(&self) -> TotalRow {
+        TotalRow {
+            partition: tally_domain::Partition(self.partition),
+            account: tally_domain::AccountKey(Hash128(self.account)),
+            dims: std::sync::Arc::new(Dims {
+                model: self.model.clone(),
+                tool: self.tool.clone(),
+                view: self.view.into(),
+                service_tier: self.service_tier.clone(),
+                region: self.region.clone(),
+                unsplit: Unsplit(self.unsplit),
+            }),
+            windows: [self.h24, self.d7, self.d30, self.lifetime].map(Usage::from),
+        }
+    }
+}
+
+impl<'a> UsageHourlyRecord<&'a str> {
+    /// The row at `version`.
+    ///
+    /// # Errors
+    /// When the hour lies outside the years that a `DateTime` holds.
+    pub fn of(row: &'a HourRow, version: u64) -> Result<Self, RowError> {
+        let Hour(_) = row.hour;
+        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, unpriced, cost] =
+            row.usage.lanes();
+        let Dims { model, tool, view, service_tier, region, unsplit } = &*row.dims;
+        Ok(Self {
+            partition: row.partition.0,
+            account: *row.account.bytes(),
+            hour: date_time(row.hour.start())?,
+            model,
+            tool,
+            view: (*view).into(),
+            service_tier,
+            region,
+            unsplit: unsplit.0,
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            requests,
+            unpriced,
+            cost,
+            version,
+        })
+    }
+}
+
+impl<'a> ReceiptRecord<&'a str> {
+    /// The row at `version`.
+    #[must_use]
+    pub fn of(row: &'a ReceiptRow, version: u64) -> Self {
+        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, unpriced, cost] =
+            row.usage.lanes();
+        let Dims { model, tool, view, service_tier, region, unsplit } = &*row.dims;
+        Self {
+            partition: row.partition.0,
+            account: *row.account.bytes(),
+            producer: *row.producer.bytes(),
+            epoch: row.epoch.0,
+            day: row.day.0,
+            model,
+            tool,
+            view: (*view).into(),
+            service_tier,
+            region,
+            unsplit: unsplit.0,
+            read: row.counts.read,
+            fresh: row.counts.fresh,
+            revised: row.counts.revised,
+            duplicate: row.counts.duplicate,
+            rejected: row.counts.rejected,
+            conflicts: row.counts.conflicts,
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            requests,
+            unpriced,
+            cost,
+            version,
+        }
+    }
+}
+
+impl ProducerRecord {
+    /// The row at `version`.
+    #[must_use]
+    pub fn of(row: &ProducerRow, version: u64) -> Self {
+        Self {
+            partition: row.partition.0,
+            account: *row.account.bytes(),
+            producer: *row.producer.bytes(),
+            epoch: row.epoch.0,
+            mark: row.mark.0,
+            gaps: row.gaps,
+            last: row.last.ms(),
+            version,
+        }
+    }
+}
+
+impl SessionRecord {
+    /// The row at `version`.
+    #[must_use]
+    pub fn of(row: &SessionRow, version: u64) -> Self {
+        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, unpriced, cost] =
+            row.usage.lanes();
+        Self {
+            partition: row.partition.0,
+            account: *row.account.bytes(),
+            session: row.session.0,
+            first: row.first.ms(),
+            last: row.last.ms(),
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            requests,
+            unpriced,
+            cost,
+            version,
+        }
+    }
+}
+
+impl ProgressRecord {
+    /// The row of a progress.
+    ///
+    /// # Errors
+    /// When the clock lies outside the years that a `DateTime` holds.
+    pub fn of(progress: &Progress) -> Result<Self, RowError> {
+        Ok(Self {
+            partition: progress.partition.0,
+            version: progress.version.get(),
+            clock: date_time(progress.clock)?,
+            log_time: progress.log_time.ms(),
+        })
+    }
+}
