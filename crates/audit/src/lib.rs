@@ -1,0 +1,7 @@
+//! Archives every record of the log and recounts what was published, independently of the fold.
+//!
+//! There is no path from here to the fold or the standings: a bug there must not hide itself here.
+#![forbid(unsafe_code)]
+
+pub mod rules;
+pub mod recount;
