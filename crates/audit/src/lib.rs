@@ -5,3 +5,5 @@
 
 pub mod rules;
 pub mod recount;
+pub mod difference;
+pub mod compare;

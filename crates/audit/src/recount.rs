@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tally_domain::usage::LANES;
-use tally_domain::{Dims, EventKey, Hour, Minute, Offset, Usage, Window};
+use tally_domain::{Dims, EventKey, Hour, Minute, Usage, Version, Window};
 
-use crate::rules::{Archived, Books, priced, winner};
+use crate::rules::{Counted, Books, priced, winner};
 
 /// A sum that cannot overflow: what the published i64 must equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +31,13 @@ impl From<Usage> for Sum {
 }
 
 /// All reports of one account, by event.
-pub type Reports = BTreeMap<EventKey, Vec<Archived>>;
+pub type Reports = BTreeMap<EventKey, Vec<Counted>>;
 
 /// Where in its partition a recount stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// Records before this offset are counted.
-    pub next: Offset,
+    /// Records before this version's next offset are counted.
+    pub version: Version,
     /// The clock after the last of them.
     pub clock: Minute,
 }
@@ -58,7 +58,7 @@ pub struct Recounted {
 pub fn recount(reports: &Reports, books: &Books, at: Moment) -> Recounted {
     let mut counted = Recounted::default();
     for of_event in reports.values() {
-        if let Some(winner) = winner(of_event.iter().filter(|report| report.offset < at.next)) {
+        if let Some(winner) = winner(of_event.iter().filter(|report| report.place < at.version)) {
             counted.events += 1;
             counted.add(winner, &priced(winner, books), at.clock);
         }
@@ -67,7 +67,7 @@ pub fn recount(reports: &Reports, books: &Books, at: Moment) -> Recounted {
 }
 
 impl Recounted {
-    fn add(&mut self, winner: &Archived, usage: &Usage, clock: Minute) {
+    fn add(&mut self, winner: &Counted, usage: &Usage, clock: Minute) {
         let minute = winner.occurred_at.minute();
         let windows = self.totals.entry(Arc::clone(&winner.dims)).or_default();
         for (window, sum) in Window::ALL.into_iter().zip(windows) {
@@ -95,9 +95,9 @@ mod tests {
     use super::*;
     use tally_domain::{ContentHash, EventTime, Hash128, Kind, Revision};
 
-    fn report(offset: u64, minute: i64, output: i64) -> Archived {
-        Archived {
-            offset: Offset::new(offset).unwrap(),
+    fn report(offset: u64, minute: i64, output: i64) -> Counted {
+        Counted {
+            place: Version::from_u64(offset),
             revision: Revision(0),
             kind: Kind::Report,
             occurred_at: EventTime::from_ms(minute * 60_000).unwrap(),
@@ -115,7 +115,7 @@ mod tests {
             (key(2), vec![report(2, 101, 7)]),
             (key(3), vec![report(9, 101, 1_000)]),
         ]);
-        let at = Moment { next: Offset::new(9).unwrap(), clock: Minute(100) };
+        let at = Moment { version: Version::from_u64(9), clock: Minute(100) };
         let counted = recount(&reports, &Books::default(), at);
         let output = counted.totals[&Dims::default()].map(|sum| sum.0[4]);
         assert_eq!((output, counted.events), ([5, 5, 5, 12], 2));

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use tally_domain::price::{PriceBook, Rate};
 use tally_domain::usage::Class;
-use tally_domain::{ContentHash, Dims, EventTime, Kind, Offset, Revision, Usage};
+use tally_domain::{ContentHash, Dims, EventTime, Kind, Revision, Usage, Version};
 
 /// A usage record of the archive that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archived {
-    /// Where it lies in its partition.
-    pub offset: Offset,
+pub struct Counted {
+    /// Where it lies in its partition: incarnation and its own offset.
+    pub place: Version,
     /// See [`Revision`].
     pub revision: Revision,
     /// See [`Kind`].
@@ -30,7 +30,7 @@ pub struct Archived {
 }
 
 /// Sorts the reports of one event: the greatest stands.
-fn standing(report: &Archived) -> impl Ord + use<> {
+fn standing(report: &Counted) -> impl Ord + use<> {
     let authority = match report.kind {
         Kind::Report => 0,
         Kind::Correction => 1,
@@ -49,39 +49,39 @@ fn standing(report: &Archived) -> impl Ord + use<> {
 /// The report that stands among all of one event, in any order; of equal copies the first in the log,
 /// because that one's price book counts.
 #[must_use]
-pub fn winner<'a>(reports: impl Iterator<Item = &'a Archived>) -> Option<&'a Archived> {
-    reports.max_by_key(|report| (standing(report), Reverse(report.offset)))
+pub fn winner<'a>(reports: impl Iterator<Item = &'a Counted>) -> Option<&'a Counted> {
+    reports.max_by_key(|report| (standing(report), Reverse(report.place)))
 }
 
-/// Price books of one partition, each in force from the offset after its own.
+/// Price books of one partition, each in force from the record after its own.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
-    in_log_order: Vec<(Offset, PriceBook)>,
+    in_log_order: Vec<(Version, PriceBook)>,
 }
 
 impl Books {
-    /// Adds the book at `offset`; books come in log order, and one whose number does not rise is ignored.
-    pub fn add(&mut self, offset: Offset, book: PriceBook) {
+    /// Adds the book at `place`; books come in log order, and one whose number does not rise is ignored.
+    pub fn add(&mut self, place: Version, book: PriceBook) {
         if self.in_log_order.last().is_none_or(|(_, last)| book.number() > last.number()) {
-            self.in_log_order.push((offset, book));
+            self.in_log_order.push((place, book));
         }
     }
 
-    /// The book in force for a record at `offset`.
+    /// The book in force for a record at `place`.
     #[must_use]
-    pub fn in_force(&self, offset: Offset) -> Option<&PriceBook> {
-        self.in_log_order.iter().rev().find(|(from, _)| *from < offset).map(|(_, book)| book)
+    pub fn in_force(&self, place: Version) -> Option<&PriceBook> {
+        self.in_log_order.iter().rev().find(|(from, _)| *from < place).map(|(_, book)| book)
     }
 }
 
 /// The usage of a winner with its list cost, by the book in force where it lies.
 #[must_use]
-pub fn priced(report: &Archived, books: &Books) -> Usage {
+pub fn priced(report: &Counted, books: &Books) -> Usage {
     if report.kind == Kind::Retraction {
         return Usage::ZERO;
     }
     let rate = books
-        .in_force(report.offset)
+        .in_force(report.place)
         .and_then(|book| book.rate(Dims::as_ref(&report.dims), report.occurred_at, &report.usage))
         .copied()
         .unwrap_or_default();
@@ -110,9 +110,9 @@ fn cost(usage: &Usage, rate: &Rate) -> (i64, i64) {
 mod tests {
     use super::*;
 
-    fn report(offset: u64, revision: u32, kind: Kind, output: i64) -> Archived {
-        Archived {
-            offset: Offset::new(offset).unwrap(),
+    fn report(offset: u64, revision: u32, kind: Kind, output: i64) -> Counted {
+        Counted {
+            place: Version::from_u64(offset),
             revision: Revision(revision),
             kind,
             occurred_at: EventTime::default(),
@@ -125,17 +125,17 @@ mod tests {
     #[test]
     fn growing_output_wins_a_higher_revision_wins_more_and_a_retraction_wins_a_tie() {
         let grown = [report(0, 0, Kind::Report, 1), report(1, 0, Kind::Report, 9), report(2, 0, Kind::Report, 5)];
-        assert_eq!(winner(grown.iter()).map(|w| w.offset.get()), Some(1));
+        assert_eq!(winner(grown.iter()).map(|w| w.place.get()), Some(1));
         let revised = [report(0, 0, Kind::Report, 9), report(1, 1, Kind::Report, 2)];
-        assert_eq!(winner(revised.iter()).map(|w| w.offset.get()), Some(1));
+        assert_eq!(winner(revised.iter()).map(|w| w.place.get()), Some(1));
         let tied = [report(0, 1, Kind::Retraction, 0), report(1, 1, Kind::Report, 9)];
-        assert_eq!(winner(tied.iter()).map(|w| w.offset.get()), Some(0));
+        assert_eq!(winner(tied.iter()).map(|w| w.place.get()), Some(0));
     }
 
     #[test]
     fn of_equal_copies_the_first_is_priced() {
         let copies = [report(5, 0, Kind::Report, 9), report(3, 0, Kind::Report, 9)];
-        assert_eq!(winner(copies.iter()).map(|w| w.offset.get()), Some(3));
+        assert_eq!(winner(copies.iter()).map(|w| w.place.get()), Some(3));
     }
 
     #[test]
