@@ -54,7 +54,13 @@ impl Bounds {
 
 /// Compares every value of an account, also those without a row, at max(row version, progress). A row newer
 /// than the archive is left for the next time.
-pub fn compare(key: AccountKey, partition: Partition, account: &Account, bounds: &Bounds, into: &mut Findings) {
+pub fn compare(
+    key: AccountKey,
+    partition: Partition,
+    account: &Account,
+    bounds: &Bounds,
+    into: &mut Findings,
+) {
     let mut recounts = Recounts { account, bounds, made: BTreeMap::new() };
     let present = recounts.at(bounds.progress).clone();
     into.checked.accounts += 1;

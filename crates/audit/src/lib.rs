@@ -3,7 +3,7 @@
 //! There is no path from here to the fold or the standings: a bug there must not hide itself here.
 #![forbid(unsafe_code)]
 
-pub mod rules;
-pub mod recount;
-pub mod difference;
 pub mod compare;
+pub mod difference;
+pub mod recount;
+pub mod rules;

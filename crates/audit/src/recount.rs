@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tally_domain::usage::LANES;
 use tally_domain::{Dims, EventKey, Hour, Minute, Usage, Version, Window};
 
-use crate::rules::{Counted, Books, priced, winner};
+use crate::rules::{Books, Counted, priced, winner};
 
 /// A sum that cannot overflow: what the published i64 must equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

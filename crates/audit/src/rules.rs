@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn growing_output_wins_a_higher_revision_wins_more_and_a_retraction_wins_a_tie() {
-        let grown = [report(0, 0, Kind::Report, 1), report(1, 0, Kind::Report, 9), report(2, 0, Kind::Report, 5)];
+        let grown =
+            [report(0, 0, Kind::Report, 1), report(1, 0, Kind::Report, 9), report(2, 0, Kind::Report, 5)];
         assert_eq!(winner(grown.iter()).map(|w| w.place.get()), Some(1));
         let revised = [report(0, 0, Kind::Report, 9), report(1, 1, Kind::Report, 2)];
         assert_eq!(winner(revised.iter()).map(|w| w.place.get()), Some(1));

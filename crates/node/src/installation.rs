@@ -1,0 +1,255 @@
+//! One installation on disk: who owns its data directory, its secret, and where it can be reached.
+//!
+//! ```text
+//! <data-dir>/lock            held by the owner for as long as it lives
+//!            owner.json      who holds it and where it listens; gone after a clean stop
+//!            secret          32 random bytes, readable by the owner alone
+//!            log/  state/  clickhouse/  import/
+//! ```
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tally_disk::{Disk, OsDisk};
+use tally_domain::{Secret, WallTime};
+
+/// A data directory. Making one touches nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// Where an owner can be reached; what `owner.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owner {
+    /// Process id of the owner.
+    pub pid: u32,
+    /// Base URL of its control endpoints: leases, progress, metrics, health.
+    pub control: String,
+    /// Base URL of the collector.
+    pub collector: String,
+    /// URL of ClickHouse, for any client.
+    pub clickhouse: String,
+    /// ClickHouse database.
+    pub database: String,
+    /// Base URL of the ranker's live boards.
+    pub ranker: String,
+    /// Base URL of the pages; none when the owner serves no pages.
+    pub web: Option<String>,
+    /// The wall clock that stands still, when it does.
+    pub clock: Option<WallTime>,
+}
+
+/// What keeps a data directory from being used.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationError {
+    /// The file system refuses.
+    #[error("{doing} {path}: {cause}; check that the directory exists and that you may write to it")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The secret is not one.
+    #[error(
+        "reading {path}: it holds {bytes} bytes, a secret has 32; restore it from a backup: without it no account can be recognised"
+    )]
+    BadSecret {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// Somebody else owns it.
+    #[error("the data directory {path} is in use{}; stop that process, or use another --data-dir", owner_of(.owner))]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Who, when that can be read.
+        owner: Option<Box<Owner>>,
+    },
+    /// The lock cannot be taken for another reason.
+    #[error(transparent)]
+    Disk(#[from] tally_disk::DiskError),
+}
+
+fn owner_of(owner: &Option<Box<Owner>>) -> String {
+    owner.as_ref().map(|owner| format!(" by process {}", owner.pid)).unwrap_or_default()
+}
+
+/// Holds a data directory until dropped, or until the process dies.
+#[derive(Debug)]
+pub struct Ownership {
+    dir: DataDir,
+    _lock: <OsDisk as Disk>::Lock,
+}
+
+impl DataDir {
+    /// The directory at `path`, which need not exist yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// The directory of the partitions' states.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// The directory of the embedded engine.
+    #[must_use]
+    pub fn clickhouse(&self) -> PathBuf {
+        self.path.join("clickhouse")
+    }
+
+    /// The directory in which importers remember how far they read.
+    #[must_use]
+    pub fn import(&self) -> PathBuf {
+        self.path.join("import")
+    }
+
+    /// Makes the directory and becomes its owner.
+    ///
+    /// # Errors
+    /// [`InstallationError::InUse`] when another process owns it, or what the file system refuses.
+    pub fn own(&self) -> Result<Ownership, InstallationError> {
+        fs::create_dir_all(&self.path).map_err(io_error("making the data directory", &self.path))?;
+        match OsDisk::open(&self.path).and_then(|disk| disk.lock("lock")) {
+            Ok(lock) => Ok(Ownership { dir: self.clone(), _lock: lock }),
+            Err(error) if error.kind == tally_disk::Kind::Locked => {
+                let owner = self.owner().map(Box::new);
+                Err(InstallationError::InUse { path: self.path.clone(), owner })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where the owner says it can be reached; `None` when nobody says so. A killed owner leaves its file
+    /// behind: only an owner that answers is one.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        let text = fs::read(self.path.join("owner.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// The installation's secret, made at the first call.
+    ///
+    /// # Errors
+    /// When it cannot be read, made, or has another length than 32 bytes.
+    pub fn secret(&self) -> Result<Secret, InstallationError> {
+        let path = self.path.join("secret");
+        match fs::read(&path) {
+            Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice())
+                .map(Secret::new)
+                .map_err(|_| InstallationError::BadSecret { path, bytes: bytes.len() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_secret(),
+            Err(error) => Err(io_error("reading the secret", &path)(error)),
+        }
+    }
+
+    fn make_secret(&self) -> Result<Secret, InstallationError> {
+        let path = self.path.join("secret");
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| io_error("making the secret", &path)(io::Error::other(error.to_string())))?;
+        write_atomically(&path, &bytes, 0o600).map_err(io_error("writing the secret", &path))?;
+        Ok(Secret::new(bytes))
+    }
+}
+
+impl Ownership {
+    /// The directory that is owned.
+    #[must_use]
+    pub const fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// Tells everyone where the owner can be reached.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn announce(&self, owner: &Owner) -> Result<(), InstallationError> {
+        let path = self.dir.path.join("owner.json");
+        let text = serde_json::to_vec_pretty(owner).expect("an owner is plain text and numbers");
+        write_atomically(&path, &text, 0o600).map_err(io_error("announcing the owner in", &path))
+    }
+
+    /// Says that the owner can no longer be reached; the directory stays owned until dropped.
+    pub fn withdraw(&self) {
+        // A file that stays behind misleads nobody: whoever reads it asks the owner, and nobody answers.
+        drop(fs::remove_file(self.dir.path.join("owner.json")));
+    }
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InstallationError {
+    let path = path.to_owned();
+    move |cause| InstallationError::Io { doing, path, cause }
+}
+
+/// Writes a small file so that readers and a crash see all of it or none.
+fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let beside = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_owner_and_names_it_to_the_next() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path().join("data"));
+        let owned = dir.own().unwrap();
+        let owner = Owner {
+            pid: 42,
+            control: "http://127.0.0.1:1".into(),
+            collector: "http://127.0.0.1:2".into(),
+            clickhouse: "http://127.0.0.1:3".into(),
+            database: "tally".into(),
+            ranker: "http://127.0.0.1:4".into(),
+            web: None,
+            clock: WallTime::parse("2026-02-13T00:00:00Z"),
+        };
+        owned.announce(&owner).unwrap();
+        assert_eq!(dir.owner(), Some(owner));
+        let refused = dir.own().unwrap_err().to_string();
+        assert!(refused.contains("is in use by process 42"), "{refused}");
+        owned.withdraw();
+        drop(owned);
+        assert_eq!(dir.owner(), None);
+        dir.own().unwrap();
+    }
+
+    #[test]
+    fn the_secret_is_made_once_and_a_damaged_one_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        let made = dir.secret().unwrap().check();
+        assert_eq!(dir.secret().unwrap().check(), made);
+        fs::write(temp.path().join("secret"), b"short").unwrap();
+        assert!(dir.secret().unwrap_err().to_string().contains("it holds 5 bytes"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Puts the parts together: configuration, roles, supervision, and the way to an installation.
+#![forbid(unsafe_code)]
+
+pub mod installation;
