@@ -3,6 +3,7 @@
 //! A batch ends before the next control entry and before the record that raises the clock minute. Where
 //! else it ends never shows in the state.
 
+use crate::fold::RecordAt;
 use crate::report::{AccountIx, DimsIx, Report, RunIx};
 use tally_domain::{Day, EventKey, LogTime, Offset, Reject, Sequence};
 
@@ -82,7 +83,7 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// Those of `rejects` whose sender is known.
     pub refused: Vec<Refused>,
-    /// Offset of its first record; meaningless while the batch is empty.
+    /// Offset of its first record; while the batch is empty that of the next one.
     pub first: Offset,
     /// LogTime after its last record.
     pub log_time: LogTime,
@@ -93,6 +94,25 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Forgets what it holds; keeps the room.
+    pub fn clear(&mut self) {
+        self.reports.clear();
+        self.keys.clear();
+        self.accounts.clear();
+        self.senders.clear();
+        self.log_times.clear();
+        self.probes.clear();
+        self.rejects.clear();
+        self.refused.clear();
+    }
+    /// The record is part of the batch: LogTime and the next offset pass it.
+    pub(crate) fn reach(&mut self, at: &RecordAt<'_>) {
+        if self.is_empty() {
+            self.first = at.offset;
+        }
+        self.log_time = self.log_time.after(at.appended_at.ms());
+        self.next = at.offset.next();
+    }
     /// Number of records read into it.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! What a batch did, flat, for the store to absorb, and what a rising clock moves.
 
 use crate::report::{AccountIx, DimsIx, Report};
-use tally_domain::{EventKey, EventTime, LogTime, Minute, SessionKey, Usage};
+use tally_domain::{EventKey, EventTime, LogTime, Minute, Reject, SessionKey, Usage};
 
 /// A signed movement of one account's usage in one slice, and so in its hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +43,16 @@ pub struct SessionChange {
 /// What a batch did. Flat, sorted, merged, reused.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// By (minute, account, dims), each at most once, none of them zero. A posting of a minute within the
+    /// By (minute, account, dims), each at most once; a sum may be zero, and its hour has then still been
+    /// touched. A posting of a minute within the
     /// longest window of `clock`, or ahead of it, belongs to a slice; all belong to their hour.
     pub postings: Vec<Posting>,
     /// In log order; of two entries of one key the later replaces the earlier.
     pub seen: Vec<Seen>,
     /// By (account, session), each at most once.
     pub sessions: Vec<SessionChange>,
+    /// Reports that were refused while folding; those refused before lie in the batch.
+    pub rejects: Vec<Reject>,
     /// The clock at which the batch was folded.
     pub clock: Minute,
     /// LogTime after the batch: its day is the generation of `seen`.
@@ -62,6 +65,7 @@ impl Changes {
         self.postings.clear();
         self.seen.clear();
         self.sessions.clear();
+        self.rejects.clear();
     }
     /// True when the batch changed nothing that the store keeps.
     #[must_use]
@@ -77,7 +81,7 @@ impl Changes {
 
 /// Sums of the slices whose minute crosses a window's edge while the clock rises from `from` to `to`.
 ///
-/// A slice may be named in parts and in any order. The fold asks of each posting itself which windows held
+/// Each posting is the whole sum of its (minute, account, dims); the order is free. The fold asks of each posting itself which windows held
 /// it at `from` and hold it at `to`, so naming more slices than needed is harmless; naming fewer is not.
 #[derive(Clone, Debug, Default)]
 pub struct Moving {

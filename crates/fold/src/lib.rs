@@ -7,14 +7,30 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
+pub mod admit;
 pub mod batch;
 pub mod changes;
+pub mod checkpoint;
+mod codec;
+pub mod fold;
+pub mod names;
 pub mod outbox;
+mod price;
+mod producer;
+mod publish;
 pub mod report;
 pub mod rows;
+mod session;
+mod step;
+mod window;
 
-pub use batch::{Batch, Minting, Probe, Recalled, Sender};
+pub use admit::{Acceptance, admit};
+pub use batch::{Batch, Minting, Probe, Recalled, Refused, Sender};
 pub use changes::{Changes, Moving, Posting, Seen, SessionChange};
-pub use outbox::{Destination, Due, DueKey, HourKey, SessionId, Sweep};
+pub use checkpoint::{Restore, RestoreError};
+pub use codec::Damaged;
+pub use fold::{Control, FOLD_VERSION, Fold, Memory, Obeyed, RecordAt, Refusal, Settings};
+pub use names::{Names, RunName};
+pub use outbox::{Destination, Due, DueKey, HourKey, SessionId, Sweep, SweepPage};
 pub use report::{AccountIx, DimsIx, Report, RunIx, Verdict};
 pub use rows::{DirtyRows, Keyspace};

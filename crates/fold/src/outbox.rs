@@ -1,7 +1,13 @@
 //! What is still to be published, and how far everything is acknowledged.
+//!
+//! For each destination a key that was touched is pending from its first change that is not acknowledged to
+//! its last. An acknowledgement carries the version whose values it published: it removes the key only if
+//! the last change is not newer. The outbox is bounded by keys, however long a destination is away.
 
 use crate::report::{AccountIx, DimsIx, RunIx};
-use tally_domain::{Day, Hour, SessionKey, Version};
+use std::collections::VecDeque;
+use tally_domain::lookup::Lookup;
+use tally_domain::{Day, Hour, LogTime, Minute, SessionKey, Version};
 
 /// Where absolute values are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +21,15 @@ pub enum Destination {
 impl Destination {
     /// All destinations.
     pub const ALL: [Self; 2] = [Self::ClickHouse, Self::Totals];
+
+    /// Its name in metrics and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClickHouse => "clickhouse",
+            Self::Totals => "totals",
+        }
+    }
 }
 
 /// An hour's sum, which lies in the store.
@@ -67,6 +82,17 @@ pub enum Sweep {
     Sessions(Option<SessionId>),
 }
 
+/// A page of the publishing of every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepPage {
+    /// Of which of the sweeps; a new one makes the pages of the last worthless.
+    pub number: u32,
+    /// Where it begins.
+    pub from: Sweep,
+    /// Where the next one begins, once the keys of this page are acknowledged; `None` = there is none.
+    pub to: Option<Sweep>,
+}
+
 /// Keys to be published now, and the version of their present values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -76,7 +102,264 @@ pub struct Due {
     pub version: Version,
     /// What. A key may be named twice.
     pub keys: Vec<DueKey>,
-    /// Where a sweep over every key stands once these are acknowledged: before `keys` it stood at the
-    /// first, after them at the second (`None` = at its end).
-    pub sweep: Option<(Sweep, Option<Sweep>)>,
+    /// The part of `keys` that comes from a sweep, if one is under way. Where it stands at keys of the
+    /// store, whoever holds the store adds them: see [`Due::walked_hours`] and [`Due::walked_sessions`].
+    pub sweep: Option<SweepPage>,
+    /// How many keys may still be added from the store.
+    pub room: usize,
+}
+
+impl Due {
+    /// True when there is nothing to do: no key, and no page of a sweep to end.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.sweep.is_none()
+    }
+
+    /// Adds hours that the store found after the page's start; fewer than `room` means that none is left.
+    pub fn walked_hours(&mut self, hours: &[HourKey]) {
+        self.keys.extend(hours.iter().copied().map(DueKey::Hour));
+        let more = hours.len() >= self.room;
+        let last = hours.last().copied();
+        let to = if more { Sweep::Hours(last) } else { Sweep::Sessions(None) };
+        self.walked(hours.len(), Some(to));
+    }
+
+    /// Adds sessions that the store found after the page's start; fewer than `room` means that none is left.
+    pub fn walked_sessions(&mut self, sessions: &[SessionId]) {
+        self.keys.extend(sessions.iter().copied().map(DueKey::Session));
+        let more = sessions.len() >= self.room;
+        let last = sessions.last().copied();
+        self.walked(sessions.len(), more.then_some(Sweep::Sessions(last)));
+    }
+
+    fn walked(&mut self, keys: usize, to: Option<Sweep>) {
+        self.room = self.room.saturating_sub(keys);
+        if let Some(page) = &mut self.sweep {
+            page.to = to;
+        }
+    }
+}
+
+/// A state that was whole: its version, clock and LogTime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) version: Version,
+    pub(crate) clock: Minute,
+    pub(crate) log_time: LogTime,
+}
+
+/// Changes of a key that are not acknowledged: version of the oldest and of the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) first: Version,
+    pub(crate) last: Version,
+}
+
+/// Keys whose first change lies after the bucket before and not after `end`.
+#[derive(Clone, Debug)]
+struct Bucket {
+    end: Point,
+    /// May name keys that have left; such a key's mark begins elsewhere, or there is none.
+    keys: VecDeque<DueKey>,
+    live: usize,
+}
+
+/// More points than this are not kept apart: older ones are joined, and progress takes larger steps.
+const BUCKETS_MAX: usize = 512;
+
+/// The outbox of one destination.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox {
+    marks: Lookup<DueKey, Mark>,
+    buckets: VecDeque<Bucket>,
+    open: VecDeque<DueKey>,
+    /// Up to here every change is acknowledged.
+    settled: Option<Point>,
+    present: Point,
+    sweep: Option<(u32, Sweep)>,
+    sweeps: u32,
+}
+
+impl Outbox {
+    pub(crate) fn new(present: Point) -> Self {
+        Self {
+            marks: Lookup::default(),
+            buckets: VecDeque::new(),
+            open: VecDeque::new(),
+            settled: Some(present),
+            present,
+            sweep: None,
+            sweeps: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.marks.len()
+    }
+    pub(crate) const fn sweep(&self) -> Option<(u32, Sweep)> {
+        self.sweep
+    }
+    pub(crate) const fn sweeps(&self) -> u32 {
+        self.sweeps
+    }
+    /// Every pending key, by key.
+    pub(crate) fn marks(&self) -> Vec<(&DueKey, &Mark)> {
+        self.marks.sorted()
+    }
+
+    /// The key changed at `version`, which no earlier point has reached.
+    #[inline]
+    pub(crate) fn mark(&mut self, key: DueKey, version: Version) {
+        let mut new = false;
+        let mark = self.marks.get_or_insert_with(key, || {
+            new = true;
+            Mark { first: version, last: version }
+        });
+        mark.first = mark.first.min(version);
+        mark.last = mark.last.max(version);
+        if new {
+            self.open.push_back(key);
+        }
+    }
+
+    /// The state is whole again: what was marked since the last point lies up to this one.
+    pub(crate) fn seal(&mut self, point: Point) {
+        self.present = point;
+        if self.open.is_empty() {
+            return self.settle();
+        }
+        let keys = std::mem::take(&mut self.open);
+        let live = keys.len();
+        self.buckets.push_back(Bucket { end: point, keys, live });
+        if self.buckets.len() > BUCKETS_MAX {
+            self.join_pairs();
+        }
+    }
+
+    fn join_pairs(&mut self) {
+        let mut joined: VecDeque<Bucket> = VecDeque::new();
+        for (place, bucket) in std::mem::take(&mut self.buckets).into_iter().enumerate() {
+            match joined.back_mut() {
+                Some(last) if place & 1 == 1 => {
+                    last.end = bucket.end;
+                    last.keys.extend(bucket.keys);
+                    last.live = last.live.saturating_add(bucket.live);
+                }
+                _ => joined.push_back(bucket),
+            }
+        }
+        self.buckets = joined;
+    }
+
+    /// Up to `limit` pending keys, oldest first.
+    pub(crate) fn pending(&mut self, limit: usize, into: &mut Vec<DueKey>) {
+        let mut after = None;
+        let full = into.len().saturating_add(limit);
+        for bucket in &mut self.buckets {
+            let range = (after, bucket.end.version);
+            while bucket.keys.front().is_some_and(|key| !is_live(&self.marks, key, range)) {
+                bucket.keys.pop_front();
+            }
+            let room = full.saturating_sub(into.len());
+            into.extend(bucket.keys.iter().filter(|key| is_live(&self.marks, key, range)).take(room));
+            if into.len() >= full {
+                return;
+            }
+            after = Some(bucket.end.version);
+        }
+    }
+
+    /// The value of `key` at version `at` is safe.
+    pub(crate) fn acknowledge(&mut self, key: DueKey, at: Version) {
+        let Some(mark) = self.marks.get_mut(&key) else { return };
+        let was = mark.first;
+        if mark.last <= at {
+            self.marks.remove(&key);
+        } else if was <= at {
+            mark.first = after(at);
+        } else {
+            return;
+        }
+        let now = self.marks.get(&key).map(|mark| mark.first);
+        let from = self.bucket_of(was);
+        let to = now.map(|first| self.bucket_of(first));
+        if to == Some(from) {
+            return;
+        }
+        if let Some(bucket) = self.buckets.get_mut(from) {
+            bucket.live = bucket.live.saturating_sub(1);
+        }
+        if let Some(bucket) = to.and_then(|to| self.buckets.get_mut(to)) {
+            bucket.live = bucket.live.saturating_add(1);
+            bucket.keys.push_back(key);
+        }
+    }
+
+    fn bucket_of(&self, version: Version) -> usize {
+        self.buckets.partition_point(|bucket| bucket.end.version < version)
+    }
+
+    /// Forgets leading buckets without a live key, and moves `settled` up to their end.
+    pub(crate) fn settle(&mut self) {
+        while let Some(bucket) = self.buckets.pop_front_if(|bucket| bucket.live == 0) {
+            self.settled = Some(bucket.end);
+        }
+        if self.buckets.is_empty() {
+            self.settled = Some(self.present);
+        }
+    }
+
+    /// The newest known state up to which every change is acknowledged; `None` while every key is being
+    /// published anew.
+    pub(crate) fn progress(&self) -> Option<Point> {
+        if self.sweep.is_some() { None } else { self.settled }
+    }
+
+    /// Every key is unacknowledged again.
+    pub(crate) fn sweep_all(&mut self) {
+        self.sweeps = self.sweeps.wrapping_add(1);
+        self.sweep = Some((self.sweeps, Sweep::Totals(0)));
+    }
+
+    /// The keys of a page are acknowledged.
+    pub(crate) fn swept(&mut self, page: &SweepPage) {
+        if self.sweep == Some((page.number, page.from)) {
+            self.sweep = page.to.map(|to| (page.number, to));
+        }
+    }
+
+    /// A state of a checkpoint: `marks` by key, all in one bucket that ends at `present`.
+    pub(crate) fn restore(
+        present: Point,
+        sweep: Option<(u32, Sweep)>,
+        sweeps: u32,
+        marks: Vec<(DueKey, Mark)>,
+    ) -> Self {
+        let mut outbox = Self { sweep, sweeps, settled: None, ..Self::new(present) };
+        for (key, mark) in marks {
+            if outbox.marks.insert(key, mark).is_none() {
+                outbox.open.push_back(key);
+            }
+        }
+        outbox.seal(present);
+        outbox
+    }
+
+    /// Bytes held, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        let key = size_of::<DueKey>();
+        let mark = key.saturating_add(size_of::<Mark>()).saturating_mul(8).div_euclid(7);
+        self.marks.len().saturating_mul(mark.saturating_add(key))
+    }
+}
+
+/// True when the key's first change lies in the range of its bucket.
+fn is_live(marks: &Lookup<DueKey, Mark>, key: &DueKey, (after, end): (Option<Version>, Version)) -> bool {
+    marks.get(key).is_some_and(|mark| mark.first <= end && after.is_none_or(|after| mark.first > after))
+}
+
+/// The version right after `version`.
+fn after(version: Version) -> Version {
+    Version::from_u64(version.get().saturating_add(1))
 }

@@ -1,0 +1,151 @@
+//! What is to be published, and the rows that the fold itself holds.
+
+use crate::fold::Fold;
+use crate::outbox::{Destination, Due, DueKey, HourKey, SessionId, Sweep, SweepPage};
+use crate::report::{AccountIx, DimsIx, RunIx};
+use tally_domain::published::{Counts, HourRow, ProducerRow, ReceiptRow, Rows, SessionRow, TotalRow};
+use tally_domain::{Day, EventTime, LogTime, Sequence, Usage};
+
+impl Fold {
+    /// Up to about `limit` keys that `destination` has not acknowledged, oldest first. While every key is
+    /// being published anew, half of them come from there.
+    pub fn due(&mut self, destination: Destination, limit: usize) -> Due {
+        let version = self.version();
+        let sweep = self.outbox(destination).sweep();
+        let pending = if sweep.is_some() { limit.div_ceil(2) } else { limit };
+        let mut keys = Vec::new();
+        self.outbox_mut(destination).pending(pending, &mut keys);
+        let room = limit.saturating_sub(keys.len());
+        let mut due = Due { destination, version, keys, sweep: None, room };
+        if let Some((number, from)) = sweep {
+            due.sweep = Some(SweepPage { number, from, to: Some(from) });
+            self.page(from, &mut due);
+        }
+        due
+    }
+
+    /// Adds the page that begins at `from`, as far as the fold holds its keys.
+    fn page(&self, from: Sweep, due: &mut Due) {
+        let totals = due.destination == Destination::Totals;
+        let (place, end) = match from {
+            Sweep::Totals(place) => (place, self.totals.len()),
+            Sweep::Receipts(place) => (place, self.producers.receipts()),
+            Sweep::Producers(place) => (place, self.producers.runs()),
+            Sweep::Hours(_) | Sweep::Sessions(_) => return,
+        };
+        let room = u32::try_from(due.room).unwrap_or(u32::MAX);
+        let until = place.saturating_add(room).min(end);
+        due.keys.extend((place..until).filter_map(|place| self.key_at(from, place)));
+        due.room = 0;
+        let to = match from {
+            _ if until < end => Some(moved(from, until)),
+            Sweep::Totals(_) if totals => None,
+            Sweep::Totals(_) => Some(Sweep::Receipts(0)),
+            Sweep::Receipts(_) => Some(Sweep::Producers(0)),
+            _ => Some(Sweep::Hours(None)),
+        };
+        if let Some(page) = &mut due.sweep {
+            page.to = to;
+        }
+    }
+
+    fn key_at(&self, kind: Sweep, place: u32) -> Option<DueKey> {
+        match kind {
+            Sweep::Totals(_) => self.totals.row(place).map(|row| DueKey::Total(row.account, row.dims)),
+            Sweep::Receipts(_) => {
+                self.producers.receipt_at(place).map(|row| DueKey::Receipt(row.key.0, row.key.1, row.key.2))
+            }
+            _ => Some(DueKey::Producer(RunIx(place))),
+        }
+    }
+
+    /// The present rows of those keys of `due` that the fold holds, added to `into`, which takes its
+    /// version. Hours and sessions are the store's; see [`Self::hour_row`] and [`Self::session_row`].
+    pub fn fill(&self, due: &Due, into: &mut Rows) {
+        into.version = due.version;
+        for key in &due.keys {
+            match *key {
+                DueKey::Total(account, dims) => into.totals.push(self.total_row(account, dims)),
+                DueKey::Receipt(run, day, dims) => into.receipts.push(self.receipt_row(run, day, dims)),
+                DueKey::Producer(run) => into.producers.push(self.producer_row(run)),
+                DueKey::Hour(_) | DueKey::Session(_) => {}
+            }
+        }
+    }
+
+    fn total_row(&self, account: AccountIx, dims: DimsIx) -> TotalRow {
+        TotalRow {
+            partition: self.settings.acceptance.partition,
+            account: self.names.account(account),
+            dims: self.names.dims(dims).clone(),
+            windows: self.totals.get(account, dims).map_or([Usage::ZERO; 4], |row| row.windows),
+        }
+    }
+
+    fn receipt_row(&self, run: RunIx, day: Day, dims: DimsIx) -> ReceiptRow {
+        let name = self.names.run(run);
+        let receipt = self.producers.receipt(&(run, day, dims));
+        let (counts, usage) =
+            receipt.map_or((Counts::default(), Usage::ZERO), |receipt| (receipt.counts, receipt.usage));
+        ReceiptRow {
+            partition: self.settings.acceptance.partition,
+            account: self.names.account(name.account),
+            producer: name.producer,
+            epoch: name.epoch,
+            day,
+            dims: self.names.dims(dims).clone(),
+            counts,
+            usage,
+        }
+    }
+
+    fn producer_row(&self, run: RunIx) -> ProducerRow {
+        let name = self.names.run(run);
+        let state = self.producers.run(run);
+        let (mark, gaps, last) =
+            state.map_or((Sequence(0), 0, LogTime::MIN), |run| (run.mark, run.gaps, run.last));
+        ProducerRow {
+            partition: self.settings.acceptance.partition,
+            account: self.names.account(name.account),
+            producer: name.producer,
+            epoch: name.epoch,
+            mark,
+            gaps,
+            last,
+        }
+    }
+
+    /// The row of an hour whose sum the store holds.
+    #[must_use]
+    pub fn hour_row(&self, key: &HourKey, usage: Usage) -> HourRow {
+        HourRow {
+            partition: self.settings.acceptance.partition,
+            account: self.names.account(key.account),
+            dims: self.names.dims(key.dims).clone(),
+            hour: key.hour,
+            usage,
+        }
+    }
+
+    /// The row of a session that the store holds.
+    #[must_use]
+    pub fn session_row(&self, id: &SessionId, [first, last]: [EventTime; 2], usage: Usage) -> SessionRow {
+        SessionRow {
+            partition: self.settings.acceptance.partition,
+            account: self.names.account(id.account),
+            session: id.session,
+            first,
+            last,
+            usage,
+        }
+    }
+}
+
+fn moved(sweep: Sweep, place: u32) -> Sweep {
+    match sweep {
+        Sweep::Totals(_) => Sweep::Totals(place),
+        Sweep::Receipts(_) => Sweep::Receipts(place),
+        Sweep::Producers(_) => Sweep::Producers(place),
+        Sweep::Hours(_) | Sweep::Sessions(_) => sweep,
+    }
+}

@@ -1,0 +1,139 @@
+//! Totals of each window, and what moves them: a posting, and the rising clock.
+
+use crate::changes::Posting;
+use crate::report::{AccountIx, DimsIx};
+use tally_domain::lookup::Lookup;
+use tally_domain::{Minute, Usage, Window};
+
+/// Usage of one account and dims in all windows.
+#[derive(Clone, Debug)]
+pub(crate) struct Total {
+    pub(crate) account: AccountIx,
+    pub(crate) dims: DimsIx,
+    pub(crate) windows: [Usage; 4],
+    dirty: bool,
+}
+
+/// Every total of the partition, by dense place, and each account's lifetime sum over all dims.
+///
+/// A row whose 30 days are empty is read and written here alone, through [`Totals::post`] and
+/// [`Totals::shift`]: that is where a row may be given to the store, and fetched before a batch needs it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    rows: Vec<Total>,
+    place_of: Lookup<(AccountIx, DimsIx), u32>,
+    lifetimes: Vec<Usage>,
+    dirty: Vec<u32>,
+}
+
+const SUMS_FIT: &str = "every sum of an account is at most its lifetime sum, which was checked";
+
+impl Totals {
+    pub(crate) fn len(&self) -> u32 {
+        crate::names::length(self.rows.len())
+    }
+    pub(crate) fn get(&self, account: AccountIx, dims: DimsIx) -> Option<&Total> {
+        let place = *self.place_of.get(&(account, dims))?;
+        self.row(place)
+    }
+    pub(crate) fn row(&self, place: u32) -> Option<&Total> {
+        self.rows.get(usize::try_from(place).expect("a u32 fits a usize"))
+    }
+
+    /// The account's lifetime sum over all dims once `minus` is replaced by `plus`; `None` when it would
+    /// leave the range of an i64. Nothing is changed.
+    pub(crate) fn lifetime_after(&self, account: AccountIx, minus: &Usage, plus: &Usage) -> Option<Usage> {
+        let now = self.lifetimes.get(account.index()).unwrap_or(&Usage::ZERO);
+        now.checked_sub(minus)?.checked_add(plus)
+    }
+
+    /// Sets what [`Self::lifetime_after`] allowed.
+    pub(crate) fn set_lifetime(&mut self, account: AccountIx, usage: Usage) {
+        if self.lifetimes.len() <= account.index() {
+            self.lifetimes.resize(account.index().saturating_add(1), Usage::ZERO);
+        }
+        *self.lifetimes.get_mut(account.index()).expect("resized above") = usage;
+    }
+
+    /// A signed movement of one slice: lifetime at once, the other windows when they hold the slice.
+    pub(crate) fn post(&mut self, clock: Minute, posting: &Posting) {
+        self.change(posting, |window| window.holds(clock, posting.minute));
+    }
+
+    /// The clock rises: the slice enters `windows` that hold it only afterwards and leaves those that held
+    /// it only before. True when a window changed.
+    pub(crate) fn shift(&mut self, [from, to]: [Minute; 2], windows: &[Window], posting: &Posting) -> bool {
+        let enters =
+            |window: &Window| !window.holds(from, posting.minute) && window.holds(to, posting.minute);
+        let leaves =
+            |window: &Window| window.holds(from, posting.minute) && !window.holds(to, posting.minute);
+        if posting.usage.is_zero() {
+            return false;
+        }
+        let mut moved = false;
+        if windows.iter().any(enters) {
+            self.change(posting, |window| windows.contains(&window) && enters(&window));
+            moved = true;
+        }
+        if windows.iter().any(leaves) {
+            let usage = posting.usage.checked_neg().expect("a slice's sum is not negative");
+            let back = Posting { usage, ..*posting };
+            self.change(&back, |window| windows.contains(&window) && leaves(&window));
+            moved = true;
+        }
+        moved
+    }
+
+    fn change(&mut self, posting: &Posting, mut into: impl FnMut(Window) -> bool) {
+        let place = self.place(posting.account, posting.dims);
+        let row = self.rows.get_mut(place_index(place)).expect("places are given by this map");
+        for (window, sum) in Window::ALL.into_iter().zip(&mut row.windows) {
+            if into(window) {
+                *sum = sum.checked_add(&posting.usage).expect(SUMS_FIT);
+            }
+        }
+        if !row.dirty {
+            row.dirty = true;
+            self.dirty.push(place);
+        }
+    }
+
+    fn place(&mut self, account: AccountIx, dims: DimsIx) -> u32 {
+        let next = self.len();
+        let place = *self.place_of.get_or_insert_with((account, dims), || next);
+        if place == next {
+            self.rows.push(Total { account, dims, windows: [Usage::ZERO; 4], dirty: false });
+        }
+        place
+    }
+
+    /// Rows changed since the last call.
+    pub(crate) fn drain_dirty(&mut self, mut each: impl FnMut(&Total)) {
+        for place in self.dirty.drain(..) {
+            let row = self.rows.get_mut(place_index(place)).expect("places are given by this map");
+            row.dirty = false;
+            each(row);
+        }
+    }
+
+    /// A row of a checkpoint. `None` when its lifetime sums leave the range of an i64.
+    pub(crate) fn restore(&mut self, account: AccountIx, dims: DimsIx, windows: &[Usage; 4]) -> Option<()> {
+        let [.., lifetime] = windows;
+        let sum = self.lifetime_after(account, &Usage::ZERO, lifetime)?;
+        self.set_lifetime(account, sum);
+        let place = self.place(account, dims);
+        self.rows.get_mut(place_index(place))?.windows = *windows;
+        Some(())
+    }
+
+    /// Bytes held, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        let row = size_of::<Total>().saturating_add(size_of::<[(AccountIx, DimsIx, u32); 2]>());
+        let lifetimes = self.lifetimes.len().saturating_mul(size_of::<Usage>());
+        self.rows.len().saturating_mul(row).saturating_add(lifetimes)
+    }
+}
+
+fn place_index(place: u32) -> usize {
+    usize::try_from(place).expect("a u32 fits a usize")
+}
