@@ -21,7 +21,7 @@ pub use encode::{
     encode_reject, encode_total, encode_usage,
 };
 pub use error::DecodeError;
-pub use registry::{Record, SchemaId, schema_id_of};
+pub use registry::{Record, SHIPPED_PRICE_BOOK, SchemaId, schema_id_of};
 pub use resolve::{ResolveError, Writer};
 
 #[cfg(test)]

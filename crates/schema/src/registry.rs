@@ -113,3 +113,6 @@ impl Record {
 pub fn schema_id_of(bytes: &[u8]) -> Option<SchemaId> {
     crate::wire::unframe(bytes).map(|(id, _)| id)
 }
+
+/// The price book that a new installation begins with: JSON, read by [`tally_domain::price::PriceBook`].
+pub const SHIPPED_PRICE_BOOK: &str = include_str!("../../../schemas/prices/book.json");

@@ -6,3 +6,4 @@ mod evolution;
 mod form;
 mod golden;
 mod oracle;
+mod prices;

@@ -20,9 +20,15 @@ pub(super) fn unhex(text: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let lines =
-        bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    lines.map(|line| line + "\n").collect()
+    use std::fmt::Write;
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        for byte in line {
+            write!(text, "{byte:02x}").expect("a String takes all");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn hash(first: u8) -> Hash128 {

@@ -139,7 +139,7 @@ fn a_record_of_another_topic_is_refused() {
 #[test]
 fn numbers_names_and_symbols_of_the_registry_are_those_of_the_schemas() {
     for record in Record::ALL {
-        let schema = apache_avro::Schema::parse_str(record.text()).expect(record.full_name());
+        let schema = apache_avro::Schema::parse_str(record.text()).unwrap();
         assert_eq!(schema.name().map(ToString::to_string).as_deref(), Some(record.full_name()));
         assert_eq!(Record::from_id(record.id()), Some(record));
     }
