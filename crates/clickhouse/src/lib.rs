@@ -3,5 +3,16 @@
 //!
 //! Everything written is absolute, keyed and versioned, so an insert may be repeated, late or doubled.
 
+pub mod database;
+pub mod error;
 pub mod layout;
+pub mod migrate;
+pub mod query;
 pub mod rows;
+pub mod sink;
+
+pub use database::{Credentials, Database, INSERT_ROWS_MAX};
+pub use error::{ClickHouseError, Retry};
+pub use layout::Layout;
+pub use migrate::{Migrated, migrate};
+pub use sink::{Full, Outcome, Sink, Ticket};

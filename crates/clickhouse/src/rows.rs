@@ -24,7 +24,7 @@ mod standings;
 /// Declares a table's row type together with its table name.
 macro_rules! tables {
     ($($row:ident => $name:literal;)*) => {$(
-        impl<S> Table for $row<S> { const NAME: &'static str = $name; }
+        impl<S> Table for $row<S> { const TABLE: &'static str = $name; }
     )*};
 }
 pub(crate) use tables;
@@ -32,7 +32,7 @@ pub(crate) use tables;
 /// A row type that has a table of its own.
 pub trait Table {
     /// Name of the table, prefix excepted.
-    const NAME: &'static str;
+    const TABLE: &'static str;
 }
 
 /// What cannot be written down as a row.
@@ -218,13 +218,13 @@ tables! {
     ReceiptRecord => "receipts";
 }
 impl Table for ProducerRecord {
-    const NAME: &'static str = "producers";
+    const TABLE: &'static str = "producers";
 }
 impl Table for SessionRecord {
-    const NAME: &'static str = "sessions";
+    const TABLE: &'static str = "sessions";
 }
 impl Table for ProgressRecord {
-    const NAME: &'static str = "progress";
+    const TABLE: &'static str = "progress";
 }
 
 /// Seconds since the epoch at which `minute` starts, as a `DateTime` holds it.

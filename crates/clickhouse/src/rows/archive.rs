@@ -142,5 +142,5 @@ tables! {
     RejectRecord => "rejects";
 }
 impl Table for ArchiveProgressRecord {
-    const NAME: &'static str = "archive_progress";
+    const TABLE: &'static str = "archive_progress";
 }

@@ -179,8 +179,8 @@ tables! {
     PriceRecord => "prices";
 }
 impl Table for UserTotalRecord {
-    const NAME: &'static str = "user_totals";
+    const TABLE: &'static str = "user_totals";
 }
 impl Table for SnapshotRecord {
-    const NAME: &'static str = "snapshots";
+    const TABLE: &'static str = "snapshots";
 }

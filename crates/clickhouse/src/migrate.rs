@@ -1,0 +1,203 @@
+//! Brings a database to the tables and views of this build, from whatever a kill left behind.
+//!
+//! Every statement of a migration may run twice; what is done is recorded after it, statement by statement.
+//! Views hold no data of their own: each is made anew when its text changed.
+
+use crate::database::Database;
+use crate::error::ClickHouseError;
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("0001_published", include_str!("../migrations/0001_published.sql")),
+    ("0002_archive", include_str!("../migrations/0002_archive.sql")),
+    ("0003_standings", include_str!("../migrations/0003_standings.sql")),
+];
+
+/// In the order in which they build on each other.
+const VIEWS: [(&str, &str); 10] = [
+    ("progress_now", include_str!("../views/01_progress_now.sql")),
+    ("people_now", include_str!("../views/02_people_now.sql")),
+    ("live_totals", include_str!("../views/03_live_totals.sql")),
+    ("user_hourly", include_str!("../views/04_user_hourly.sql")),
+    ("user_daily", include_str!("../views/05_user_daily.sql")),
+    ("model_daily", include_str!("../views/06_model_daily.sql")),
+    ("tool_daily", include_str!("../views/07_tool_daily.sql")),
+    ("team_daily", include_str!("../views/08_team_daily.sql")),
+    ("snapshot_newest", include_str!("../views/09_snapshot_newest.sql")),
+    ("leaderboard", include_str!("../views/10_leaderboard.sql")),
+];
+
+const RECORDS: &str = "CREATE TABLE IF NOT EXISTS ${t}migrations${on_cluster} (
+    name String COMMENT 'migration, or view/name',
+    number UInt16 COMMENT 'which statement of it, from 1',
+    statement String COMMENT 'its text',
+    version UInt64 COMMENT 'rises with every change of a view'
+) ENGINE = ${replacing}(version) ORDER BY (name, number)
+COMMENT 'Statements that were applied. Key: name, number'";
+
+/// What a migration did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// Statements that ran.
+    pub ran: usize,
+    /// Statements that had run before.
+    pub found: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+struct AppliedRecord {
+    name: String,
+    number: u16,
+    statement: String,
+    version: u64,
+}
+
+impl crate::rows::Table for AppliedRecord {
+    const TABLE: &'static str = "migrations";
+}
+
+/// A statement of this build.
+#[derive(Clone, Debug)]
+struct Step {
+    name: String,
+    number: u16,
+    statement: String,
+    is_view: bool,
+}
+
+/// Brings the database up to date; a rerun after a kill at any point finishes it.
+///
+/// # Errors
+/// When a statement fails, or one that was applied has since been edited.
+pub async fn migrate(database: &Database) -> Result<Migrated, ClickHouseError> {
+    migrate_at_most(database, usize::MAX).await
+}
+
+/// [`migrate`], stopping as a kill would once `statements` have been sent and before the last of them is recorded.
+async fn migrate_at_most(database: &Database, statements: usize) -> Result<Migrated, ClickHouseError> {
+    database.execute("creating the database", "CREATE DATABASE IF NOT EXISTS ${d}${on_cluster}").await?;
+    database.execute("creating table migrations", RECORDS).await?;
+    let applied = applied(database).await?;
+    let mut done = Migrated::default();
+    for step in steps() {
+        let key = (step.name.clone(), step.number);
+        let text =
+            if step.is_view { database.layout().expand(&step.statement) } else { step.statement.clone() };
+        let version = match applied.get(&key) {
+            Some((_, was)) if *was == text => {
+                done.found = done.found.saturating_add(1);
+                continue;
+            }
+            Some(_) if !step.is_view => return Err(edited(&step)),
+            Some((version, _)) => version.saturating_add(1),
+            None => 1,
+        };
+        run(database, &step).await?;
+        done.ran = done.ran.saturating_add(1);
+        if done.ran >= statements {
+            return Ok(done);
+        }
+        record(database, &step, text, version).await?;
+    }
+    Ok(done)
+}
+
+async fn run(database: &Database, step: &Step) -> Result<(), ClickHouseError> {
+    let doing = format!("applying statement {} of {}", step.number, step.name);
+    if step.is_view && step.statement.contains("CREATE MATERIALIZED VIEW") {
+        let name = step.name.trim_start_matches("view/");
+        database.execute(&doing, &format!("DROP TABLE IF EXISTS ${{t}}{name}${{on_cluster}} SYNC")).await?;
+    }
+    database.execute(&doing, &step.statement).await
+}
+
+async fn record(
+    database: &Database,
+    step: &Step,
+    statement: String,
+    version: u64,
+) -> Result<(), ClickHouseError> {
+    let row = AppliedRecord { name: step.name.clone(), number: step.number, statement, version };
+    database.insert([Ok(row)]).await.map(|_| ())
+}
+
+/// Text and version of what was applied, by (name, number).
+async fn applied(database: &Database) -> Result<BTreeMap<(String, u16), (u64, String)>, ClickHouseError> {
+    let newest = "SELECT name, number, argMax(m.statement, m.version) AS statement, max(m.version) AS version
+        FROM ${t}migrations AS m GROUP BY name, number";
+    let rows: Vec<AppliedRecord> = database.fetch("reading table migrations", database.query(newest)).await?;
+    Ok(rows.into_iter().map(|row| ((row.name, row.number), (row.version, row.statement))).collect())
+}
+
+fn edited(step: &Step) -> ClickHouseError {
+    let doing = format!("comparing statement {} of {} with what was applied", step.number, step.name);
+    ClickHouseError::answer(
+        doing,
+        "its text has changed since; use the build that applied it, or another database or prefix",
+    )
+}
+
+fn steps() -> Vec<Step> {
+    let tables = MIGRATIONS.iter().flat_map(|(name, text)| {
+        (1..).zip(statements(text)).map(|(number, statement)| Step {
+            name: (*name).to_owned(),
+            number,
+            statement,
+            is_view: false,
+        })
+    });
+    let views = VIEWS.iter().map(|(name, text)| Step {
+        name: format!("view/{name}"),
+        number: 1,
+        statement: uncommented(text),
+        is_view: true,
+    });
+    tables.chain(views).collect()
+}
+
+/// The statements of a file: they end with a semicolon at the end of a line.
+fn statements(text: &str) -> Vec<String> {
+    let text = uncommented(text);
+    text.split(";\n")
+        .map(|part| part.trim().trim_end_matches(';').to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+/// Without lines that only comment.
+fn uncommented(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    lines.join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_its_statements_without_comments() {
+        let text =
+            "-- about\nCREATE TABLE a (x Int8 COMMENT 'one; two');\n\n-- more\nCREATE TABLE b\n(y Int8);\n";
+        assert_eq!(
+            statements(text),
+            ["CREATE TABLE a (x Int8 COMMENT 'one; two')", "CREATE TABLE b\n(y Int8)"]
+        );
+    }
+
+    #[test]
+    fn every_statement_may_run_twice() {
+        for step in steps().iter().filter(|step| !step.is_view) {
+            assert!(step.statement.starts_with("CREATE TABLE IF NOT EXISTS"), "{}", step.statement);
+        }
+        for step in steps().iter().filter(|step| step.is_view) {
+            let starts = ["CREATE OR REPLACE VIEW ${t}", "CREATE MATERIALIZED VIEW ${t}"];
+            let name = step.name.trim_start_matches("view/");
+            assert!(
+                starts.iter().any(|start| step.statement.starts_with(&format!("{start}{name}"))),
+                "{name}"
+            );
+        }
+    }
+}
