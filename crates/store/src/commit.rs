@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tally_disk::{Disk, Kind};
 
 use crate::{
-    engine::{Engine, keyspace_number, ours},
+    engine::{Engine, Ours, keyspace_number, ours},
     error::{Doing, StoreError},
     keyspace::{Expiry, to_u64},
     manifest::{self, Listed, Manifest},
@@ -138,11 +138,12 @@ impl<D: Disk> Engine<D> {
         named.sort_unstable();
         for name in self.disk.list("").doing(CLEANING)? {
             match ours(&name) {
-                Some(Some(number)) if named.binary_search(&number).is_ok() => {}
-                Some(number) => {
-                    self.next_number = self.next_number.max(number.map_or(0, |number| number + 1));
+                Some(Ours::Run(number)) if named.binary_search(&number).is_ok() => {}
+                Some(Ours::Run(number)) => {
+                    self.next_number = self.next_number.max(number + 1);
                     self.disk.remove(&name).doing(CLEANING)?;
                 }
+                Some(Ours::Unswitched) => self.disk.remove(&name).doing(CLEANING)?,
                 None => {}
             }
         }

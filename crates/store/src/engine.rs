@@ -156,10 +156,10 @@ impl<D: Disk> Engine<D> {
     ///
     /// # Errors
     /// When a run cannot be read or is damaged.
-    pub fn sweep<'k>(
+    pub fn sweep(
         &self,
         keyspace: usize,
-        keys: &[&'k [u8]],
+        keys: &[&[u8]],
         since: impl Fn(usize) -> i32,
         mut found: impl FnMut(usize, &[u8]),
     ) -> Result<(), StoreError> {
@@ -234,6 +234,71 @@ impl<D: Disk> Engine<D> {
         rows.map(|row| (table.memtable.key(row), table.keyspace.value(table.memtable.stored(row))))
     }
 
+    /// The present sums of many keys of a [`Merge::Sum`] keyspace, in the order of `keys`, which are sorted;
+    /// `None` where there is none above the horizon.
+    ///
+    /// # Errors
+    /// When a run cannot be read or is damaged, or a sum overflows.
+    pub fn gather(&self, keyspace: usize, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let table = &self.tables[keyspace];
+        let mut sums: Vec<Option<Vec<u8>>> =
+            keys.iter().map(|key| table.memtable.get(key).map(<[u8]>::to_vec)).collect();
+        let mut more = Vec::new();
+        for run in table.runs.iter().rev() {
+            let mut probe = Probe::default();
+            for (key, sum) in keys.iter().zip(&mut sums) {
+                if !table.may_hold(run, key) || !run.get(key, &mut probe, &mut more)? {
+                    continue;
+                }
+                match sum {
+                    Some(sum) => table.keyspace.add(key, sum, &more)?,
+                    None => *sum = Some(more.clone()),
+                }
+            }
+        }
+        for (key, sum) in keys.iter().zip(&mut sums) {
+            *sum = sum.take().filter(|stored| table.keyspace.is_live(key, stored, table.horizon));
+        }
+        Ok(sums)
+    }
+
+    /// Up to `limit` keys behind `after` (from the first one without it), committed or not, in order.
+    ///
+    /// # Errors
+    /// When a run cannot be read or is damaged.
+    pub fn keys_after(
+        &self,
+        keyspace: usize,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let table = &self.tables[keyspace];
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        self.walk(keyspace, after.unwrap_or_default(), |key, _| {
+            if after.is_none_or(|after| key > after) && keys.len() < limit {
+                keys.push(key.to_vec());
+            }
+            keys.len() < limit
+        })?;
+        let memtable = &table.memtable;
+        let is_next = |row: u32| {
+            let key = memtable.key(row);
+            after.is_none_or(|after| key > after)
+                && table.keyspace.is_live(key, memtable.stored(row), table.horizon)
+        };
+        let mut fresh: Vec<&[u8]> =
+            memtable.rows().filter(|&row| is_next(row)).map(|row| memtable.key(row)).collect();
+        if fresh.len() > limit && limit > 0 {
+            let _nth = fresh.select_nth_unstable(limit - 1);
+            fresh.truncate(limit);
+        }
+        keys.extend(fresh.into_iter().map(<[u8]>::to_vec));
+        keys.sort_unstable();
+        keys.dedup();
+        keys.truncate(limit);
+        Ok(keys)
+    }
+
     /// See [`Sizes`].
     #[must_use]
     pub fn sizes(&self) -> Sizes {
@@ -265,7 +330,7 @@ impl<F: tally_disk::DiskFile> Table<F> {
             if found && self.keyspace.merge == Merge::Newest {
                 break;
             }
-            if !run.may_have(key) || !run.get(key, &mut Probe::default(), &mut older)? {
+            if !self.may_hold(run, key) || !run.get(key, &mut Probe::default(), &mut older)? {
                 continue;
             }
             if found {
@@ -276,6 +341,13 @@ impl<F: tally_disk::DiskFile> Table<F> {
             }
         }
         Ok(found)
+    }
+
+    /// False only if the run does not have the key.
+    fn may_hold(&self, run: &Run<F>, key: &[u8]) -> bool {
+        let (first, last) = run.facts.ages;
+        let aged = self.keyspace.expiry != Expiry::Prefix || (first..=last).contains(&crate::prefix_of(key));
+        aged && run.may_have(key)
     }
 
     fn show(&self, key: &[u8], stored: &[u8], found: impl FnOnce(&[u8])) {
@@ -301,10 +373,18 @@ pub(crate) fn keyspace_number(number: usize) -> u32 {
     u32::try_from(number).expect("there are a dozen keyspaces")
 }
 
-/// Whether a name in the directory is one of ours, and the number if it is a run's.
-pub(crate) fn ours(name: &str) -> Option<Option<u64>> {
+/// Which of our files a name in the directory belongs to; `None`: not one that may be removed.
+pub(crate) fn ours(name: &str) -> Option<Ours> {
     match name.strip_suffix(".run") {
-        Some(digits) => digits.parse().ok().map(Some),
-        None => (name == manifest::NEW_NAME).then_some(None),
+        Some(digits) => digits.parse().ok().map(Ours::Run),
+        None => (name == manifest::NEW_NAME).then_some(Ours::Unswitched),
     }
+}
+
+/// A file that the store may remove when no manifest names it.
+pub(crate) enum Ours {
+    /// A run, by its number.
+    Run(u64),
+    /// A manifest that never got its name.
+    Unswitched,
 }

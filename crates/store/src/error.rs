@@ -56,6 +56,14 @@ pub enum StoreError {
         /// Which row.
         key: Vec<u8>,
     },
+    /// The fold does not take up what was committed.
+    #[error("taking up the state in {path}: {source}")]
+    Restore {
+        /// The directory.
+        path: String,
+        /// What the fold said.
+        source: tally_fold::RestoreError,
+    },
 }
 
 /// Says what the store was doing when the disk refused.

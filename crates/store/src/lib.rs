@@ -20,3 +20,4 @@ pub use engine::Engine;
 pub use error::StoreError;
 pub use keyspace::{Expiry, Keyspace, Merge, VALUE_BYTES_MAX, prefix, prefix_of};
 pub use merge::Merged;
+pub use store::{Store, StoreSettings};

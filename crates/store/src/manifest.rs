@@ -67,7 +67,7 @@ impl Manifest {
             Err(e) if e.kind == Kind::NotFound => return Ok(None),
             Err(e) => return Err(e).doing(READING),
         };
-        let (found, meta_bytes) = read(&file, |head| Self::parse(head))?;
+        let (found, meta_bytes) = read(&file, Self::parse)?;
         let layouts = |of: &mut dyn Iterator<Item = String>| of.collect::<Vec<_>>().join(" ");
         let theirs = layouts(&mut found.keyspaces.iter().map(|listed| listed.layout.clone()));
         let ours = layouts(&mut keyspaces.iter().map(Keyspace::layout));

@@ -82,11 +82,15 @@ impl Memtable {
         (row != EMPTY).then(|| self.stored(row))
     }
 
+    /// All rows, as they came.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = u32> + use<> {
+        0..u32::try_from(self.len()).expect("rows are counted in 32 bits")
+    }
+
     /// Rows in key order.
     pub(crate) fn sorted(&self) -> Vec<u32> {
         // Comparing 8 bytes that lie beside the row's number is what makes this fast; ties look at the key.
-        let rows = 0..u32::try_from(self.len()).expect("rows are counted in 32 bits");
-        let mut order: Vec<(u64, u32)> = rows.map(|row| (head(self.key(row)), row)).collect();
+        let mut order: Vec<(u64, u32)> = self.rows().map(|row| (head(self.key(row)), row)).collect();
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.key(a.1).cmp(self.key(b.1))));
         order.into_iter().map(|(_, row)| row).collect()
     }
@@ -136,7 +140,7 @@ impl Memtable {
             return;
         }
         self.slots = vec![EMPTY; (self.slots.len() * 2).max(1 << 10)];
-        for row in 0..u32::try_from(self.len()).expect("rows are counted in 32 bits") {
+        for row in self.rows() {
             let slot = self.slot(self.key(row));
             self.slots[slot] = row;
         }

@@ -82,7 +82,7 @@ impl Block {
         self.rows > 0
             && room.is_some_and(|room| {
                 let ends = (0..self.rows).map(|row| self.end(row));
-                ends.clone().is_sorted() && ends.last() == Some(room)
+                ends.is_sorted() && self.end(self.rows - 1) == room
             })
     }
 

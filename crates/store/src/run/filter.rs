@@ -15,14 +15,12 @@ pub(crate) struct Filter {
 /// A key as the filter sees it. Of uniform keys the first half is the place, so that a sorted sweep of keys is a
 /// forward sweep of the filter.
 pub(crate) fn fingerprint(keyspace: &Keyspace, key: &[u8]) -> (u64, u64) {
-    match (keyspace.uniform, key.first_chunk(), key.last_chunk()) {
-        (true, Some(first), Some(last)) => (u64::from_be_bytes(*first), u64::from_be_bytes(*last)),
-        _ => {
-            let hash = xxhash_rust::xxh3::xxh3_128(key).to_le_bytes();
-            let half = |at: usize| u64::from_le_bytes(*hash[at..].first_chunk().expect("half of 16 bytes"));
-            (half(0), half(8))
-        }
+    if let (true, Some(first), Some(last)) = (keyspace.uniform, key.first_chunk(), key.last_chunk()) {
+        return (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
     }
+    let hash = xxhash_rust::xxh3::xxh3_128(key).to_le_bytes();
+    let half = |at: usize| u64::from_le_bytes(*hash[at..].first_chunk().expect("half of 16 bytes"));
+    (half(0), half(8))
 }
 
 impl Filter {

@@ -37,7 +37,7 @@ fn long_script() -> Vec<Move> {
     let of = |n: u16| match n % 9 {
         3 | 7 => Move::Commit,
         5 => Move::Merge(u8::try_from(n % 50).unwrap()),
-        8 if n % 4 == 0 => Move::Day,
+        8 if n.is_multiple_of(4) => Move::Day,
         _ => Move::Put(n.wrapping_mul(7_919)),
     };
     (0..90).map(of).collect()

@@ -1,5 +1,8 @@
 //! The store from outside: against a naive model, on a disk that crashes, tears, reorders, fills up and rots.
 
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod model;
