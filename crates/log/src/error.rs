@@ -1,5 +1,8 @@
 //! What a log refuses, and what to do about it.
 
+use std::sync::Arc;
+
+use tally_disk::DiskError;
 use tally_domain::{Lane, Offset};
 
 /// Back-pressure: nothing was taken. Poll for acknowledgements, then append again.
@@ -83,4 +86,46 @@ pub enum LogError {
         /// Where and what.
         at: Box<Corruption>,
     },
+    /// The log was made with another number of partitions, which it keeps for life.
+    #[error(
+        "opening the log {file}: it has {found} partitions and {wanted} are configured; \
+         set the number back to {found}, or start another log in an empty directory and import into it"
+    )]
+    Partitions {
+        /// The log's meta file.
+        file: String,
+        /// Of the log.
+        found: u16,
+        /// Of the configuration.
+        wanted: u16,
+    },
+    /// The meta file is damaged, or missing beside records.
+    #[error(
+        "opening the log {file}: {cause}; restore this file from a copy, or move the whole log directory away"
+    )]
+    Meta {
+        /// The log's meta file.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A value in the configuration that no log can work with.
+    #[error("configuring the log: {field} is {value}; it must be {range}")]
+    Config {
+        /// The key.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// What the disk refuses.
+    #[error(transparent)]
+    Disk(Arc<DiskError>),
+}
+
+impl From<DiskError> for LogError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(Arc::new(error))
+    }
 }

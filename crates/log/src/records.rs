@@ -1,6 +1,11 @@
 //! Records as they are read: one arena of bytes and an index into it, reused from read to read.
 
+use std::ops::Range;
+
 use tally_domain::{LogTime, Offset};
+
+pub(crate) use crate::local::batch::TOMBSTONE;
+use crate::local::batch::{Batch, Entry};
 
 /// A record of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +30,19 @@ struct Place {
     value_len: u32,
 }
 
-/// The length that stands for a tombstone.
-pub(crate) const TOMBSTONE: u32 = u32::MAX;
-
 /// Records in offset order. Allocates only to grow.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
+    /// Only its first `filled` bytes mean anything; the rest is room that was used before.
     arena: Vec<u8>,
+    filled: usize,
     places: Vec<Place>,
 }
 
 impl Records {
     /// Forgets every record; keeps the room.
     pub fn clear(&mut self) {
-        self.arena.clear();
+        self.filled = 0;
         self.places.clear();
     }
 
@@ -47,11 +51,49 @@ impl Records {
     /// # Panics
     /// When the arena would pass 4 GiB: readers are asked for megabytes.
     pub fn push(&mut self, offset: Offset, appended_at: LogTime, key: &[u8], value: Option<&[u8]>) {
-        let at = short(self.arena.len());
-        self.arena.extend_from_slice(key);
-        self.arena.extend_from_slice(value.unwrap_or_default());
+        let at = short(self.filled);
+        let bytes = value.unwrap_or_default();
+        let room = self.room(key.len() + bytes.len());
+        room[..key.len()].copy_from_slice(key);
+        room[key.len()..].copy_from_slice(bytes);
         let value_len = value.map_or(TOMBSTONE, |value| short(value.len()));
         self.places.push(Place { offset, appended_at, at, key_len: short(key.len()), value_len });
+    }
+
+    /// Room for `bytes` more bytes after those that are filled; they count as filled from now on.
+    pub(crate) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        let start = self.filled;
+        self.filled += bytes;
+        if self.arena.len() < self.filled {
+            self.arena.resize(self.filled, 0);
+        }
+        &mut self.arena[start..self.filled]
+    }
+
+    /// Takes back what was filled from `len` on.
+    pub(crate) fn cut(&mut self, len: usize) {
+        self.filled = self.filled.min(len);
+    }
+
+    /// The bytes that are filled.
+    pub(crate) fn arena(&self) -> &[u8] {
+        &self.arena[..self.filled]
+    }
+
+    /// Adds the records of a batch that lies in the arena, from offset `from` on, without moving a byte. Gives
+    /// the offset after the batch; `None` when the bytes are no batch.
+    pub(crate) fn index(&mut self, payload: Range<usize>, from: Offset) -> Option<Offset> {
+        let start = payload.start;
+        let Self { arena, places, .. } = self;
+        let batch = Batch::read(arena.get(payload)?)?;
+        for entry in batch.entries() {
+            let Entry { offset, at, key_len, value_len } = entry?;
+            if offset >= from {
+                let at = short(start + at);
+                places.push(Place { offset, appended_at: batch.appended_at, at, key_len, value_len });
+            }
+        }
+        Some(batch.end)
     }
 
     /// Every record, in offset order.
@@ -87,7 +129,7 @@ impl Records {
     /// Bytes they occupy.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.arena.len()
+        self.filled
     }
 
     fn record(&self, place: &Place) -> Record<'_> {
@@ -103,11 +145,15 @@ impl Records {
     }
 }
 
-fn short(len: usize) -> u32 {
+pub(crate) fn short(len: usize) -> u32 {
     u32::try_from(len).expect("a batch of records is far below 4 GiB")
 }
 
-fn wide(len: u32) -> usize {
+pub(crate) fn to_u64(len: usize) -> u64 {
+    u64::try_from(len).expect("a length fits 64 bits")
+}
+
+pub(crate) fn wide(len: u32) -> usize {
     usize::try_from(len).expect("a usize holds 32 bits")
 }
 
