@@ -290,10 +290,20 @@ impl Outbox {
         if let Some(bucket) = self.buckets.get_mut(from) {
             bucket.live = bucket.live.saturating_sub(1);
         }
-        if let Some(bucket) = to.and_then(|to| self.buckets.get_mut(to)) {
-            bucket.live = bucket.live.saturating_add(1);
-            bucket.keys.push_back(key);
+        if let Some(to) = to {
+            self.requeue(key, to);
         }
+    }
+
+    /// The key was published, and has changed since: it waits among the keys whose first change that is.
+    fn requeue(&mut self, key: DueKey, to: usize) {
+        if to >= self.buckets.len() {
+            // Only keys that were pending already have changed since the last bucket's end.
+            self.buckets.push_back(Bucket { end: self.present, keys: VecDeque::new(), live: 0 });
+        }
+        let bucket = self.buckets.get_mut(to).expect("the last bucket ends at the present or was added");
+        bucket.live = bucket.live.saturating_add(1);
+        bucket.keys.push_back(key);
     }
 
     fn bucket_of(&self, version: Version) -> usize {
