@@ -204,6 +204,29 @@ pub struct Minted {
     pub sequence: Sequence,
 }
 
+impl Minted {
+    /// The id that it gives its event: producer, epoch as 16 hexadecimal digits, sequence. Whoever mints ids
+    /// writes them so, and whoever trusts that an id was minted compares it with this.
+    #[must_use]
+    pub fn event_id(&self) -> String {
+        format!("{}.{:016x}.{}", self.producer, self.epoch.0, self.sequence.0)
+    }
+
+    /// The inverse of [`Self::event_id`]; `None` for an id that was not minted.
+    #[must_use]
+    pub fn of_event_id(event_id: &str) -> Option<Self> {
+        let (producer, rest) = event_id.split_once('.')?;
+        let (epoch, sequence) = rest.split_once('.')?;
+        let minted = Self {
+            producer: producer.parse().ok()?,
+            epoch: Epoch(u64::from_str_radix(epoch, 16).ok()?.cast_signed()),
+            sequence: Sequence(sequence.parse().ok()?),
+        };
+        // Only the one way of writing it is an id of ours.
+        (minted.sequence.0 > 0 && minted.event_id() == event_id).then_some(minted)
+    }
+}
+
 /// One usage record as it stands in the log, borrowed from its bytes. Field by field the Avro record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageRef<'a> {
@@ -414,4 +437,22 @@ pub struct ClaimedIdentity {
     pub name: Option<String>,
     /// When the account was first seen, ms UTC.
     pub first_seen_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Hash128;
+
+    #[test]
+    fn a_minted_id_reads_back_and_nothing_else_does() {
+        let minted =
+            Minted { producer: ProducerId(Hash128([0xab; 16])), epoch: Epoch(-2), sequence: Sequence(17) };
+        let id = minted.event_id();
+        assert_eq!(id, "abababababababababababababababab.fffffffffffffffe.17");
+        assert_eq!(Minted::of_event_id(&id), Some(minted));
+        for other in ["", "msg:1", &id.to_uppercase(), &id.replace(".17", ".017"), &id.replace(".17", ".0")] {
+            assert_eq!(Minted::of_event_id(other), None, "{other}");
+        }
+    }
 }
