@@ -5,4 +5,6 @@ mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod model;
