@@ -161,10 +161,12 @@ impl Contender for Redb {
     fn recall(&mut self, keys: &[&[u8]]) -> Result<u64> {
         use redb::ReadableDatabase;
         let read = self.0.begin_read()?;
-        let Ok(table) = read.open_table(TABLES[0]) else { return Ok(0) };
+        // Before the first commit there is no table.
+        let table = read.open_table(TABLES[0]).ok();
         let mut found = 0;
         for key in keys {
-            found += u64::from(self.1.index.contains_key(*key) || table.get(*key)?.is_some());
+            let committed = || table.as_ref().map_or(Ok(false), |table| table.get(*key).map(|v| v.is_some()));
+            found += u64::from(self.1.index.contains_key(*key) || committed()?);
         }
         Ok(found)
     }

@@ -318,3 +318,6 @@ fn restore<D: Disk>(engine: &Engine<D>, settings: Settings, meta: &[u8]) -> Resu
     }
     Ok(restore.finish())
 }
+
+#[cfg(test)]
+mod tests;
