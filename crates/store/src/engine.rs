@@ -7,7 +7,7 @@ use tally_disk::Disk;
 use crate::{
     commit::Debris,
     error::{Doing, StoreError},
-    keyspace::{Expiry, Keyspace, Merge},
+    keyspace::{Expiry, Keyspace, Merge, VALUE_BYTES_MAX},
     manifest::{self, Manifest},
     memtable::Memtable,
     merge::Merging,
@@ -116,7 +116,7 @@ impl<D: Disk> Engine<D> {
     /// expire by it.
     ///
     /// # Errors
-    /// [`StoreError::Overflow`].
+    /// [`StoreError::Overflow`], [`StoreError::TooLong`].
     pub fn put(
         &mut self,
         keyspace: usize,
@@ -125,6 +125,10 @@ impl<D: Disk> Engine<D> {
         generation: i32,
     ) -> Result<(), StoreError> {
         let table = &mut self.tables[keyspace];
+        if value.len() > VALUE_BYTES_MAX {
+            let (keyspace, bytes) = (table.keyspace.name, value.len());
+            return Err(StoreError::TooLong { keyspace, bytes, most: VALUE_BYTES_MAX });
+        }
         if table.keyspace.expiry == Expiry::Generation {
             self.stored.clear();
             self.stored.extend_from_slice(value);

@@ -56,6 +56,16 @@ pub enum StoreError {
         /// Which row.
         key: Vec<u8>,
     },
+    /// A value does not fit a block.
+    #[error("putting a value of {bytes} bytes into {keyspace}: at most {most} fit")]
+    TooLong {
+        /// Which keyspace.
+        keyspace: &'static str,
+        /// Length of the value.
+        bytes: usize,
+        /// The longest that fits.
+        most: usize,
+    },
     /// The fold does not take up what was committed.
     #[error("taking up the state in {path}: {source}")]
     Restore {

@@ -100,6 +100,19 @@ fn another_layout_is_refused() {
 }
 
 #[test]
+fn the_longest_value_is_kept_and_a_longer_one_refused() {
+    let disk = MemoryDisk::new(5);
+    let (mut engine, _) = open(&disk).unwrap();
+    let longest = vec![7; tally_store::VALUE_BYTES_MAX];
+    engine.put(2, b"kkkk", &longest, 0).unwrap();
+    engine.commit(&[]).unwrap();
+    let mut found = Vec::new();
+    assert!(engine.get(2, b"kkkk", &mut found).unwrap() && found == longest);
+    let refused = engine.put(2, b"kkkk", &[longest, vec![7]].concat(), 0).unwrap_err();
+    assert_eq!(refused.to_string(), "putting a value of 32769 bytes into rows: at most 32768 fit");
+}
+
+#[test]
 fn a_sum_that_leaves_64_bits_is_refused() {
     let disk = MemoryDisk::new(5);
     let (mut engine, _) = open(&disk).unwrap();
