@@ -6,4 +6,5 @@
 pub mod compare;
 pub mod difference;
 pub mod recount;
+pub mod archive;
 pub mod rules;

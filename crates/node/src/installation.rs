@@ -65,7 +65,7 @@ pub enum InstallationError {
         bytes: usize,
     },
     /// Somebody else owns it.
-    #[error("the data directory {path} is in use{}; stop that process, or use another --data-dir", owner_of(.owner))]
+    #[error("the data directory {path} is in use{}; stop that process, or use another --data-dir", owner_of(.owner.as_deref()))]
     InUse {
         /// The directory.
         path: PathBuf,
@@ -77,8 +77,8 @@ pub enum InstallationError {
     Disk(#[from] tally_disk::DiskError),
 }
 
-fn owner_of(owner: &Option<Box<Owner>>) -> String {
-    owner.as_ref().map(|owner| format!(" by process {}", owner.pid)).unwrap_or_default()
+fn owner_of(owner: Option<&Owner>) -> String {
+    owner.map(|owner| format!(" by process {}", owner.pid)).unwrap_or_default()
 }
 
 /// Holds a data directory until dropped, or until the process dies.
