@@ -3,8 +3,8 @@
 //! The archive is written from the log alone, independently of the aggregator. It resumes from contiguous
 //! progress: the offset up to which every insert was acknowledged, never the greatest offset that is there.
 
-use tally_domain::event::FUTURE_TOLERANCE_MS;
 use tally_clickhouse::rows::{ArchiveProgressRecord, EntryCode, EventRecord, RejectRecord};
+use tally_domain::event::FUTURE_TOLERANCE_MS;
 use tally_domain::{
     Entry, Incarnation, Lane, LogTime, Offset, Partition, PartitionCount, Reason, Topic, UsageRef, Version,
     partition_of,
@@ -205,13 +205,19 @@ fn refusal(
     }
     let latest = at.ms().saturating_add(FUTURE_TOLERANCE_MS);
     if event.occurred_at.ms() > latest {
-        return Some((Reason::Future, format!("occurred_at {} is over 5 minutes after {at}", event.occurred_at)));
+        return Some((
+            Reason::Future,
+            format!("occurred_at {} is over 5 minutes after {at}", event.occurred_at),
+        ));
     }
     if event.minted_at_ms.is_some_and(|minted| minted > latest) {
         return Some((Reason::Future, format!("minted_at is over 5 minutes after {at}")));
     }
     if event.occurred_at.ms() < at.ms().saturating_sub(rules.index_retention_ms) {
-        return Some((Reason::TooOld, format!("occurred_at {} is before what {at} remembers", event.occurred_at)));
+        return Some((
+            Reason::TooOld,
+            format!("occurred_at {} is before what {at} remembers", event.occurred_at),
+        ));
     }
     None
 }

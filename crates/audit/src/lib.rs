@@ -3,8 +3,19 @@
 //! There is no path from here to the fold or the standings: a bug there must not hide itself here.
 #![forbid(unsafe_code)]
 
+pub mod archive;
+pub mod archiver;
 pub mod compare;
 pub mod difference;
 pub mod recount;
-pub mod archive;
 pub mod rules;
+pub mod verify;
+pub mod writer;
+
+mod occurrences;
+
+pub use archive::{Archived, Chunk, Rules};
+pub use archiver::{Archiver, Turn};
+pub use difference::{Difference, Findings, What};
+pub use verify::{Verified, VerifyError, verify};
+pub use writer::{ArchiveSink, ArchiveWriter};
