@@ -93,8 +93,7 @@ fn chosen(layers: &[Layer], key: &str) -> Option<String> {
 
 fn file_layer(sources: &Sources, above: &[Layer]) -> Result<Option<Layer>, ConfigError> {
     if let Some(path) = &sources.file {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let text = fs::read_to_string(path).map_err(|why| ConfigError::Read { path: path.clone(), why })?;
         return Layer::parse(Origin::File(path.clone()), &text).map(Some);
     }
     let data_dir = match chosen(above, DATA_DIR) {
@@ -104,7 +103,7 @@ fn file_layer(sources: &Sources, above: &[Layer]) -> Result<Option<Layer>, Confi
     let path = data_dir.join("tally.toml");
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ConfigError::Read { path, source }),
+        Err(why) => return Err(ConfigError::Read { path, why }),
         Ok(text) => text,
     };
     let layer = Layer::parse(Origin::File(path.clone()), &text)?;

@@ -14,12 +14,12 @@ use super::sections::SECRET_KEYS;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A file could not be read.
-    #[error("reading the configuration {}: {source}", path.display())]
+    #[error("reading the configuration {}: {why}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file is not TOML.
     #[error("the configuration {origin} is not TOML: {why}")]

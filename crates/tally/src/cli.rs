@@ -1,0 +1,70 @@
+//! The command line: what all commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+use tally_node::clock::Clock;
+use tally_node::config::{self, Config, ConfigError, Flag, Origins, Sources};
+
+use crate::commands::Command;
+use crate::exit::ExitStatus;
+
+/// Counts AI tokens for a whole company, exactly once, and ranks people by them.
+#[derive(Debug, Parser)]
+#[command(name = "tally", version, propagate_version = true, after_help = ExitStatus::HELP, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// Where the installation keeps everything [default: ~/.local/share/tally]
+    // The variable is read with all others, so that the origin of the value is known.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "Where the installation keeps everything [env: TALLY_DATA_DIR] [default: ~/.local/share/tally]"
+    )]
+    data_dir: Option<PathBuf>,
+    /// Read settings from this file instead of tally.toml in the data directory
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Stand still at this instant, such as 2026-02-13T00:00:00Z: for tests, demos and old traces
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) clock: Option<Clock>,
+    /// Say more on stderr: -v debug, -vv trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Global {
+    /// The configuration in force: defaults, file, environment, and the flags every command has.
+    pub(crate) fn load(&self) -> Result<(Config, Origins), ConfigError> {
+        config::load(&Sources {
+            environment: config::environment_of_process(),
+            file: self.config.clone(),
+            flags: self.flags(),
+        })
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let data_dir =
+            self.data_dir.as_ref().map(|dir| ("data_dir", "--data-dir", dir.display().to_string()));
+        let filter = match self.verbose {
+            0 => None,
+            1 => Some("debug"),
+            _ => Some("trace"),
+        };
+        let filter = filter.map(|level| ("diagnostics.filter", "--verbose", level.to_owned()));
+        data_dir.into_iter().chain(filter).map(|(key, flag, value)| Flag { key, flag, value }).collect()
+    }
+}
