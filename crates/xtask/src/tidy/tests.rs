@@ -124,7 +124,7 @@ fn a_thing_left_undone() {
 #[test]
 fn a_machine_named() {
     let check = paths::no_machine_is_named;
-    let home = format!("see {}/work/notes", "");
+    let home = format!("see /{}/notes", "work");
     let host = format!("https://registry.{}js.org/x", "npm");
     assert_eq!(said(check, &[("a.md", &home)]).len(), 1);
     assert_eq!(said(check, &[("tests/package-lock.json", &host)]).len(), 1);
