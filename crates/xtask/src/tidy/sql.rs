@@ -7,7 +7,7 @@ use super::tree::{File, Tree};
 
 /// Ranks are the ranker's; the audit may recompute them to compare.
 pub(crate) fn ranking_is_not_sqls(tree: &Tree) -> Vec<Violation> {
-    let ranking = Regex::new(r"(?i)\b(dense_rank|rank|row_number)\s*\(").expect("a constant pattern");
+    let ranking = Regex::new(r"(?i)\b(dense_rank|rank|row_number)\s*\(\s*\)").expect("a constant pattern");
     let mut found = Vec::new();
     for file in
         tree.files().iter().filter(|file| file.has_extension("sql") && file.crate_dir() != Some("audit"))
