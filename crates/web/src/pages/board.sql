@@ -1,0 +1,104 @@
+-- The lines of one page of a board, of one snapshot: the company, the people of the page, everybody else.
+-- The lines add up: one pass over the snapshot groups every person into exactly one line, and all into the company.
+-- ${span} is a window, ${by} a metric; search '' finds everybody. Raw people are only a net: people_now decides.
+WITH
+    found AS (
+        SELECT person, place_${by}_${span} AS place
+        FROM ${t}rankings
+        WHERE snapshot = {snapshot: UInt64} AND people_version = {people_version: UInt64} AND place_${by}_${span} > 0
+            AND (
+                {search: String} = ''
+                OR startsWith(lower(hex(person)), lower({search: String}))
+                OR person IN (
+                    SELECT person
+                    FROM ${t}people_now
+                    WHERE positionCaseInsensitiveUTF8(concat(name, '\n', email, '\n', subject), {search: String}) > 0
+                        AND account IN (
+                            SELECT account
+                            FROM ${t}people
+                            WHERE {search: String} != ''
+                                AND positionCaseInsensitiveUTF8(concat(name, '\n', email, '\n', subject), {search: String}) > 0
+                        )
+                )
+            )
+        LIMIT 1 BY person
+    ),
+    (SELECT count() FROM found) AS found_people,
+    -- One value, so that it is found once.
+    (SELECT groupArray(person) FROM (SELECT person FROM found ORDER BY place LIMIT {limit: UInt32} OFFSET {offset: UInt32})) AS page_people,
+    page AS (SELECT arrayJoin(page_people) AS person),
+    lines AS (
+        SELECT
+            if(person IN (SELECT person FROM page), person, toFixedString('', 16)) AS who,
+            grouping(who) AS of_all,
+            any(r.as_of) AS as_of,
+            count() AS people,
+            any(r.rank_${by}_${span}) AS rank,
+            any(tuple(r.climbed_${by}_${span})) AS movement,
+            min(r.place_${by}_${span}) AS place,
+            sum(r.tokens_${span}) AS tokens,
+            sum(r.unpriced_${span}) AS unpriced,
+            sum(r.cache_read_${span}) AS cache_read,
+            sum(r.cost_${span}) AS cost
+        FROM (
+            SELECT *
+            FROM ${t}rankings
+            WHERE snapshot = {snapshot: UInt64} AND people_version = {people_version: UInt64} AND place_${by}_${span} > 0
+            LIMIT 1 BY person
+        ) AS r
+        GROUP BY GROUPING SETS ((who), ())
+    ),
+    owned AS (
+        SELECT account, valid_from, valid_to, person, name
+        FROM ${t}people_now
+        WHERE account IN (SELECT account FROM ${t}people WHERE person IN (SELECT person FROM page))
+            AND person IN (SELECT person FROM page)
+    ),
+    hours AS (
+        SELECT account, hour, argMax(toInt128(input) + cache_read + cache_write_5m + cache_write_1h + output + reasoning, version) AS tokens
+        FROM ${t}usage_hourly
+        WHERE account IN (SELECT account FROM owned UNION DISTINCT SELECT person FROM page)
+            AND hour >= toDateTime({first_day: Int32} * 86400, 'UTC')
+        GROUP BY account, hour, model, tool, view, service_tier, region, unsplit
+    ),
+    days AS (
+        SELECT o.person AS person, toInt32(toDate32(h.hour)) AS day, toInt64(sum(h.tokens)) AS tokens
+        FROM hours AS h
+        INNER JOIN (
+            SELECT account, valid_from, valid_to, person FROM owned
+            UNION ALL
+            SELECT person, toDateTime(0, 'UTC'), toDateTime(4294967295, 'UTC'), person
+            FROM page
+            WHERE person NOT IN (SELECT account FROM ${t}people)
+        ) AS o ON h.account = o.account
+        WHERE h.hour >= o.valid_from AND h.hour < o.valid_to
+        GROUP BY person, day
+        UNION ALL
+        SELECT toFixedString('all', 16), toInt32(m.day) AS day, toInt64(sum(m.tokens))
+        FROM ${t}model_daily AS m
+        WHERE m.day >= toDate32({first_day: Int32})
+        GROUP BY day
+    )
+SELECT
+    {snapshot: UInt64} AS snapshot,
+    toInt64(toUnixTimestamp(l.as_of)) * 1000 AS as_of_ms,
+    multiIf(l.of_all = 1, 'company', l.who = toFixedString('', 16), 'others', 'person') AS line,
+    l.people AS people,
+    assumeNotNull(found_people) AS found,
+    toUInt64({offset: UInt32}) AS skipped,
+    l.who AS person,
+    n.name AS name,
+    l.rank AS rank,
+    l.movement.1 AS movement,
+    l.tokens AS tokens,
+    l.unpriced AS unpriced,
+    if(l.tokens > 0, toFloat64(l.cache_read) / toFloat64(l.tokens), 0) AS cache_read_share,
+    l.cost AS cost_nano_usd,
+    arrayMap(day -> d.tokens[indexOf(d.days, day)], range({first_day: Int32}, {last_day: Int32} + 1)) AS days,
+    {last_day: Int32} AS last_day
+FROM lines AS l
+LEFT JOIN (SELECT person, argMax(name, (name != '', valid_from)) AS name FROM owned GROUP BY person) AS n ON n.person = l.who
+LEFT JOIN (SELECT person, groupArray(day) AS days, groupArray(tokens) AS tokens FROM days GROUP BY person) AS d
+    ON d.person = if(l.of_all = 1, toFixedString('all', 16), l.who)
+WHERE l.people > 0
+ORDER BY l.of_all DESC, l.who = toFixedString('', 16), l.place

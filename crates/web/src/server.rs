@@ -1,0 +1,353 @@
+//! The HTTP side: addresses to pages, pages to answers.
+
+use crate::ask::{BadAsk, BoardAsk, PersonAsk, Split};
+use crate::assets;
+use crate::cache::{Cache, Key, Page};
+use crate::frame::{self, Frame};
+use crate::json;
+use crate::newest::{Known, Newest};
+use crate::pages::{self, notice};
+use crate::rows::{BoardPage, NewestRow, PersonPage};
+use crate::source::{Source, SourceError};
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::middleware::map_response;
+use axum::routing::{get, post};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tally_domain::{PersonId, WallTime};
+use tower_http::timeout::TimeoutLayer;
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const COOKIE: &str = "tally_me";
+
+/// The clock of the installation; it may stand still.
+pub type Clock = Arc<dyn Fn() -> WallTime + Send + Sync>;
+
+/// What the pages must know of the installation.
+#[derive(Clone)]
+pub struct Options {
+    /// Numbers older than this are called old.
+    pub stale_after: Duration,
+    /// A page that took longer than this is given up.
+    pub answer_within: Duration,
+    /// Address of the collector, as the empty page shows it.
+    pub collector: String,
+    /// See [`Clock`].
+    pub clock: Clock,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("stale_after", &self.stale_after)
+            .field("answer_within", &self.answer_within)
+            .field("collector", &self.collector)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Web<S> {
+    source: S,
+    options: Options,
+    newest: Newest,
+    cache: Cache,
+}
+
+type Shared<S> = State<Arc<Web<S>>>;
+type Answer = Response<Body>;
+type Pairs = Query<Vec<(String, String)>>;
+
+/// Every address of the pages.
+pub fn router<S: Source>(source: S, options: Options) -> axum::Router {
+    let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, options.answer_within);
+    let web = Web { source, options, newest: Newest::default(), cache: Cache::default() };
+    axum::Router::new()
+        .route("/", get(board::<S>))
+        .route("/people/{person}", get(person::<S>))
+        .route("/me", get(me).post(remember))
+        .route("/api/board.json", get(board_json::<S>))
+        .route("/api/people/{file}", get(person_json::<S>))
+        .route("/healthz", get(health::<S>))
+        .route("/assets/{name}", get(asset))
+        .route("/me/forget", post(forget))
+        .fallback(missing)
+        .layer(timeout)
+        .layer(map_response(guarded))
+        .with_state(Arc::new(web))
+}
+
+/// Why there is no page.
+enum Refusal {
+    /// Nothing was counted yet.
+    Nothing,
+    /// The address cannot be read.
+    Ask(BadAsk),
+    /// Nobody has this id.
+    Nobody,
+    /// The engine does not answer.
+    Source(SourceError),
+}
+
+impl From<SourceError> for Refusal {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<BadAsk> for Refusal {
+    fn from(error: BadAsk) -> Self {
+        Self::Ask(error)
+    }
+}
+
+async fn board<S: Source>(State(web): Shared<S>, Query(pairs): Pairs, headers: HeaderMap) -> Answer {
+    let page = board_page(&web, &pairs, false).await;
+    web.html(page, &headers)
+}
+
+async fn board_json<S: Source>(State(web): Shared<S>, Query(pairs): Pairs, headers: HeaderMap) -> Answer {
+    let page = board_page(&web, &pairs, true).await;
+    json_answer(page, &headers)
+}
+
+async fn board_page<S: Source>(
+    web: &Web<S>,
+    pairs: &[(String, String)],
+    as_json: bool,
+) -> Result<Arc<Page>, Refusal> {
+    let ask = BoardAsk::read(pairs)?;
+    let (newest, notice) = web.moment().await?;
+    let path = if as_json { "/api/board.json" } else { "/" };
+    let key = Key { snapshot: newest.snapshot, notice: notice.clone(), address: ask.address(path) };
+    let render = async {
+        let rows = web.source.board(&ask, &newest).await?;
+        let page = BoardPage::of(rows).ok_or(Refusal::Nothing)?;
+        if as_json {
+            return Ok(Page::new(200, JSON, json::board(&ask, &page)));
+        }
+        let company = &page.company;
+        let shown = NewestRow { snapshot: company.snapshot, as_of_ms: company.as_of_ms, ..newest };
+        let html = pages::board::render(Frame::of("board", &shown, notice), &ask, &page);
+        Ok(Page::new(200, HTML, html.map_err(unwritable)?))
+    };
+    web.cache.get_or_render(key, render).await
+}
+
+async fn person<S: Source>(
+    State(web): Shared<S>,
+    Path(id): Path<String>,
+    Query(pairs): Pairs,
+    headers: HeaderMap,
+) -> Answer {
+    let page = match crate::ask::person("person", &id) {
+        Ok(id) => person_page(&web, id, &pairs, false).await,
+        Err(_) => Err(Refusal::Nobody),
+    };
+    web.html(page, &headers)
+}
+
+async fn person_json<S: Source>(
+    State(web): Shared<S>,
+    Path(file): Path<String>,
+    Query(pairs): Pairs,
+    headers: HeaderMap,
+) -> Answer {
+    let id = file.strip_suffix(".json").and_then(|id| id.parse().ok());
+    let page = match id {
+        Some(id) => person_page(&web, id, &pairs, true).await,
+        None => Err(Refusal::Nobody),
+    };
+    json_answer(page, &headers)
+}
+
+async fn person_page<S: Source>(
+    web: &Web<S>,
+    id: PersonId,
+    pairs: &[(String, String)],
+    as_json: bool,
+) -> Result<Arc<Page>, Refusal> {
+    let mut ask = PersonAsk::read(id, pairs)?;
+    if as_json {
+        ask.split = Split::Class;
+    }
+    let (newest, notice) = web.moment().await?;
+    let address = format!("{}{}", if as_json { "json:" } else { "" }, ask.address());
+    let key = Key { snapshot: newest.snapshot, notice: notice.clone(), address };
+    let render = async {
+        let rows = web.source.person(&ask, &newest).await?;
+        let page = PersonPage::of(rows).ok_or(Refusal::Nobody)?;
+        if as_json {
+            return Ok(Page::new(200, JSON, json::person(&ask, &newest, &page)));
+        }
+        let html = pages::person::render(Frame::of("person", &newest, notice), &ask, &page);
+        Ok(Page::new(200, HTML, html.map_err(unwritable)?))
+    };
+    web.cache.get_or_render(key, render).await
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
+fn unwritable(error: askama::Error) -> Refusal {
+    Refusal::Source(SourceError { what: "a page", why: error.to_string() })
+}
+
+impl<S: Source> Web<S> {
+    /// The snapshot to show, and what to say about its age.
+    async fn moment(&self) -> Result<(NewestRow, Option<String>), Refusal> {
+        match self.newest.get(&self.source).await? {
+            Known::Nothing => Err(Refusal::Nothing),
+            Known::Last(last) => Ok((last, Some(frame::unreachable(last.as_of())))),
+            Known::Fresh(newest) => {
+                let limit_ms = i64::try_from(self.options.stale_after.as_millis()).unwrap_or(i64::MAX);
+                Ok((newest, frame::staleness(newest.as_of(), (self.options.clock)(), limit_ms)))
+            }
+        }
+    }
+
+    fn html(&self, page: Result<Arc<Page>, Refusal>, headers: &HeaderMap) -> Answer {
+        let refusal = match page {
+            Ok(page) => return answer(&page, headers),
+            Err(refusal) => refusal,
+        };
+        let (status, notice) = match refusal {
+            Refusal::Nothing => (200, notice::empty(&self.options.collector)),
+            Refusal::Nobody => (404, notice::nobody()),
+            Refusal::Ask(error) => (400, notice::not_understood(error.to_string())),
+            Refusal::Source(error) => {
+                tracing::warn!(error = %error, "a page could not be made");
+                (503, notice::unreachable(error.to_string()))
+            }
+        };
+        speak(status, &notice, headers)
+    }
+}
+
+fn speak(status: u16, notice: &notice::Notice, headers: &HeaderMap) -> Answer {
+    let html = notice.render().unwrap_or_else(|_| notice.title.to_owned());
+    answer(&Page::new(status, HTML, html), headers)
+}
+
+fn json_answer(page: Result<Arc<Page>, Refusal>, headers: &HeaderMap) -> Answer {
+    let (status, what) = match page {
+        Ok(page) => return answer(&page, headers),
+        Err(Refusal::Nothing) => (404, "there is no snapshot yet; report usage and ask again".to_owned()),
+        Err(Refusal::Nobody) => (404, "nobody is known by this id".to_owned()),
+        Err(Refusal::Ask(error)) => (400, error.to_string()),
+        Err(Refusal::Source(error)) => (503, error.to_string()),
+    };
+    answer(&Page::new(status, JSON, json::error(&what)), headers)
+}
+
+/// A page as an answer: compressed if the reader can, nothing at all if it has it already.
+fn answer(page: &Page, headers: &HeaderMap) -> Answer {
+    let says = |name: HeaderName, text: &str| {
+        headers.get_all(name).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(text)))
+    };
+    let builder = Response::builder()
+        .header(header::ETAG, &page.etag)
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::VARY, "accept-encoding");
+    let builder = if page.status == 503 { builder.header(header::RETRY_AFTER, "5") } else { builder };
+    if page.status == 200 && says(header::IF_NONE_MATCH, &page.etag) {
+        return builder.status(304).body(Body::empty()).expect("a status and plain headers are valid");
+    }
+    let builder = builder.status(page.status).header(header::CONTENT_TYPE, page.media);
+    let answer = if says(header::ACCEPT_ENCODING, "gzip") {
+        builder.header(header::CONTENT_ENCODING, "gzip").body(Body::from(page.gzip.clone()))
+    } else {
+        builder.body(Body::from(page.body.clone()))
+    };
+    answer.expect("a status and plain headers are valid")
+}
+
+#[derive(serde::Deserialize)]
+struct Me {
+    person: String,
+}
+
+/// Where the reader stands, if this browser was told who that is.
+async fn me(headers: HeaderMap) -> Answer {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let person =
+        pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| value.parse::<PersonId>().ok());
+    match person {
+        Some(person) => {
+            redirect(&BoardAsk { around: Some(person), ..BoardAsk::default() }.address("/"), None)
+        }
+        None => speak(200, &notice::who_are_you(), &headers),
+    }
+}
+
+/// Remembers in this browser, and nowhere else, who the reader is.
+async fn remember(headers: HeaderMap, Form(form): Form<Me>) -> Answer {
+    match crate::ask::person("person", &form.person) {
+        Ok(person) => redirect("/me", Some(&format!("{COOKIE}={person}; Max-Age=31536000"))),
+        Err(error) => speak(400, &notice::not_understood(error.to_string()), &headers),
+    }
+}
+
+async fn forget() -> Answer {
+    redirect("/me", Some(&format!("{COOKIE}=; Max-Age=0")))
+}
+
+fn redirect(to: &str, cookie: Option<&str>) -> Answer {
+    let builder = Response::builder()
+        .status(303)
+        .header(header::LOCATION, to)
+        .header(header::CACHE_CONTROL, "no-store");
+    let builder = match cookie {
+        Some(cookie) => {
+            builder.header(header::SET_COOKIE, format!("{cookie}; Path=/; HttpOnly; SameSite=Strict"))
+        }
+        None => builder,
+    };
+    builder.body(Body::empty()).expect("addresses and ids are plain text")
+}
+
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answer {
+    let Some(file) = assets::find(&name) else { return missing(headers).await };
+    let mut answer = answer(&Page::new(200, file.media, file.body.to_owned()), &headers);
+    let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+    answer.headers_mut().insert(header::CACHE_CONTROL, kept);
+    answer
+}
+
+/// Whether the engine answers.
+async fn health<S: Source>(State(web): Shared<S>, headers: HeaderMap) -> Answer {
+    let (status, text) = match web.newest.get(&web.source).await {
+        Ok(Known::Fresh(newest)) => {
+            (200, format!("ok: snapshot {} of {}\n", newest.snapshot, newest.as_of()))
+        }
+        Ok(Known::Nothing) => (200, "ok: no snapshot yet\n".to_owned()),
+        Ok(Known::Last(_)) => (503, "the database does not answer\n".to_owned()),
+        Err(error) => (503, format!("{error}\n")),
+    };
+    answer(&Page::new(status, TEXT, text), &headers)
+}
+
+async fn missing(headers: HeaderMap) -> Answer {
+    speak(404, &notice::not_found(), &headers)
+}
+
+/// What every answer says about itself: nothing from elsewhere runs or loads here.
+async fn guarded(mut answer: Answer) -> Answer {
+    const SAYS: [(HeaderName, &str); 4] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in SAYS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
