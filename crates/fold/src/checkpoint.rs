@@ -263,6 +263,7 @@ fn same<T: PartialEq + std::fmt::Display>(
 
 fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
     codec::put_u64(to, u64::from(outbox.sweeps()));
+    codec::put_u64(to, outbox.claimed().get());
     match outbox.sweep() {
         None => to.push(0),
         Some((number, sweep)) => {
@@ -282,6 +283,7 @@ fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
 
 fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged> {
     let sweeps = from.u32()?;
+    let claimed = Version::from_u64(from.u64()?);
     let sweep = match from.u8()? {
         0 => None,
         _ => Some((from.u32()?, read_sweep(from)?)),
@@ -293,7 +295,7 @@ fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged>
         let last = first.checked_add(from.u64()?).ok_or(from.damaged())?;
         marks.push((key, Mark { first: Version::from_u64(first), last: Version::from_u64(last) }));
     }
-    Ok(Outbox::restore(present, sweep, sweeps, marks))
+    Ok(Outbox::restore(present, sweep, sweeps, claimed, marks))
 }
 
 fn put_sweep(to: &mut Vec<u8>, sweep: Sweep) {

@@ -464,6 +464,18 @@ impl Fold {
         Some(Progress { partition, version, clock, log_time })
     }
 
+    /// The destination has acknowledged that progress itself, as a row of its own.
+    pub fn claim(&mut self, destination: Destination, version: Version) {
+        self.outbox_mut(destination).claim(version);
+    }
+
+    /// The greatest progress that the destination has acknowledged since every key was last published anew. A
+    /// destination that shows less has lost what it had.
+    #[must_use]
+    pub fn claimed(&self, destination: Destination) -> Version {
+        self.outbox(destination).claimed()
+    }
+
     /// Keys that wait to be acknowledged, those of a sweep apart.
     #[must_use]
     pub fn pending(&self, destination: Destination) -> usize {

@@ -179,6 +179,8 @@ pub(crate) struct Outbox {
     present: Point,
     sweep: Option<(u32, Sweep)>,
     sweeps: u32,
+    /// The greatest progress that the destination itself has acknowledged.
+    claimed: Version,
 }
 
 impl Outbox {
@@ -191,6 +193,7 @@ impl Outbox {
             present,
             sweep: None,
             sweeps: 0,
+            claimed: Version::ZERO,
         }
     }
 
@@ -199,6 +202,12 @@ impl Outbox {
     }
     pub(crate) const fn sweep(&self) -> Option<(u32, Sweep)> {
         self.sweep
+    }
+    pub(crate) const fn claimed(&self) -> Version {
+        self.claimed
+    }
+    pub(crate) fn claim(&mut self, version: Version) {
+        self.claimed = self.claimed.max(version);
     }
     pub(crate) const fn sweeps(&self) -> u32 {
         self.sweeps
@@ -330,6 +339,7 @@ impl Outbox {
     pub(crate) fn sweep_all(&mut self) {
         self.sweeps = self.sweeps.wrapping_add(1);
         self.sweep = Some((self.sweeps, Sweep::Totals(0)));
+        self.claimed = Version::ZERO;
     }
 
     /// The keys of a page are acknowledged.
@@ -344,9 +354,10 @@ impl Outbox {
         present: Point,
         sweep: Option<(u32, Sweep)>,
         sweeps: u32,
+        claimed: Version,
         marks: Vec<(DueKey, Mark)>,
     ) -> Self {
-        let mut outbox = Self { sweep, sweeps, settled: None, ..Self::new(present) };
+        let mut outbox = Self { sweep, sweeps, claimed, settled: None, ..Self::new(present) };
         for (key, mark) in marks {
             if outbox.marks.insert(key, mark).is_none() {
                 outbox.open.push_back(key);
