@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tally_domain::event::Unsplit;
 use tally_domain::{Dims, EventTime, Usage, View};
 
-use crate::event::{Found, SourceEvent, Wrong, checked_id, checked_usage, malformed};
+use crate::event::{Found, NO_MODEL, SourceEvent, Wrong, checked_id, checked_usage, malformed};
 use crate::json::{Count, Object, Text, parse};
 
 /// The source of its accounts, and the tool among the dims.
@@ -158,7 +158,7 @@ fn event_of(record: &Record<'_>, call: &Call<'_>) -> Result<SourceEvent, Wrong> 
         session: record.session_id.to_owned(),
         request_id: call.request_id.to_owned(),
         dims: Dims {
-            model: call.message.model.or_empty(),
+            model: call.message.model.get().unwrap_or(NO_MODEL).to_owned(),
             tool: TOOL.to_owned(),
             view: View::Transcript,
             service_tier: call.counts.service_tier.or_empty(),

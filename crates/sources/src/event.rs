@@ -65,6 +65,9 @@ impl Found {
     }
 }
 
+/// The model of a call that names none. It has no price, and is counted as such.
+pub(crate) const NO_MODEL: &str = "unknown";
+
 /// An id that a producer could send.
 pub(crate) fn checked_id(id: String) -> Result<String, Wrong> {
     match id.len() {

@@ -12,7 +12,7 @@ use tally_domain::{Dims, EventTime, Reason, Usage, View};
 
 pub use mapping::{Field, Mapping, MappingError};
 
-use crate::event::{Found, SourceEvent, Wrong, checked_id, checked_usage, malformed};
+use crate::event::{Found, NO_MODEL, SourceEvent, Wrong, checked_id, checked_usage, malformed};
 use crate::json::Count;
 
 /// How rows are written.
@@ -139,7 +139,7 @@ impl Rows {
             session: optional(Field::Session),
             request_id: optional(Field::RequestId),
             dims: Dims {
-                model: text(Field::Model),
+                model: optional(Field::Model).unwrap_or_else(|| NO_MODEL.to_owned()),
                 tool,
                 view: View::Table,
                 service_tier: text(Field::ServiceTier),

@@ -40,7 +40,7 @@ fn columns_become_fields() {
     );
     assert_eq!(events[0].occurred_at.to_string(), "2023-11-16T18:17:03.979Z");
     assert_eq!(events[1].occurred_at.to_string(), "2024-05-10T00:00:00.009Z");
-    assert_eq!((events[0].dims.tool.as_str(), events[0].dims.model.as_str()), ("trace", ""));
+    assert_eq!((events[0].dims.tool.as_str(), events[0].dims.model.as_str()), ("trace", "unknown"));
     assert_eq!(events[0].dims.unsplit, Unsplit::REASONING_IN_OUTPUT.with(Unsplit::CACHE_IN_INPUT));
 }
 

@@ -95,6 +95,11 @@ fn an_answer_without_a_call_is_no_usage_and_a_failed_call_is() {
 }
 
 #[test]
+fn a_call_without_a_model_says_so() {
+    assert_eq!(event(&with(r#""model":"claude-opus-4-6","#, "")).dims.model, "unknown");
+}
+
+#[test]
 fn tier_and_region_are_dims() {
     let line = with("\"standard\"", "\"priority\"").replace("not_available", "us");
     assert_eq!(
