@@ -55,7 +55,8 @@ struct Flight {
 pub(crate) struct Publisher {
     flight: Option<Flight>,
     pause: Option<Wait>,
-    life: Option<u64>,
+    /// The server has shown itself since this part was opened.
+    looked: bool,
     answers: Vec<Answer>,
 }
 
@@ -80,15 +81,20 @@ impl Publisher {
     }
 
     fn look(&mut self, observed: Observed, fold: &mut Fold) -> bool {
-        let other_life = self.life.replace(observed.life).is_some_and(|life| life != observed.life);
+        let destination = Destination::ClickHouse;
+        let before = fold.set_life(destination, observed.life);
+        let restarted = before != 0 && before != observed.life;
         let shows = observed.progress.unwrap_or(Version::ZERO);
-        let claimed = fold.claimed(Destination::ClickHouse);
-        let lost = other_life || shows < claimed;
+        let claimed = fold.claimed(destination);
+        // Both were away: rows after its last progress may be lost, those before it are not.
+        let unsure = restarted && shows < fold.acknowledged(destination);
+        let lost = unsure || (restarted && self.looked) || shows < claimed;
+        self.looked = true;
         if lost {
-            fold.republish(&[Destination::ClickHouse]);
+            fold.republish(&[destination]);
             self.flight = None;
             let partition = fold.settings().acceptance.partition.0;
-            emit(&Republishing { partition, restarted: other_life, shows, claimed });
+            emit(&Republishing { partition, restarted, shows, claimed });
         }
         lost
     }

@@ -28,7 +28,7 @@ pub struct Answer {
 /// What a sink shows of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// Differs from one start of the sink's server to the next.
+    /// Differs from one start of the sink's server to the next, and is never 0: the second of its start, say.
     pub life: u64,
     /// The progress that it holds of this partition; `None` = none at all.
     pub progress: Option<Version>,

@@ -4,7 +4,7 @@ use crate::admit::Acceptance;
 use crate::codec::{self, Damaged, Reader};
 use crate::fold::{Fold, Saved, Settings};
 use crate::names::RunName;
-use crate::outbox::{Destination, DueKey, HourKey, Mark, Outbox, Point, SessionId, Sweep};
+use crate::outbox::{Destination, DueKey, HourKey, Known, Mark, Outbox, Point, SessionId, Sweep};
 use crate::producer;
 use crate::report::{AccountIx, DimsIx, RunIx};
 use crate::rows::{DirtyRows, Keyspace};
@@ -263,7 +263,10 @@ fn same<T: PartialEq + std::fmt::Display>(
 
 fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
     codec::put_u64(to, u64::from(outbox.sweeps()));
-    codec::put_u64(to, outbox.claimed().get());
+    let Known { claimed, acknowledged, life } = outbox.known();
+    for number in [claimed.get(), acknowledged.get(), life] {
+        codec::put_u64(to, number);
+    }
     match outbox.sweep() {
         None => to.push(0),
         Some((number, sweep)) => {
@@ -283,7 +286,8 @@ fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
 
 fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged> {
     let sweeps = from.u32()?;
-    let claimed = Version::from_u64(from.u64()?);
+    let (claimed, acknowledged) = (Version::from_u64(from.u64()?), Version::from_u64(from.u64()?));
+    let known = Known { claimed, acknowledged, life: from.u64()? };
     let sweep = match from.u8()? {
         0 => None,
         _ => Some((from.u32()?, read_sweep(from)?)),
@@ -295,7 +299,7 @@ fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged>
         let last = first.checked_add(from.u64()?).ok_or(from.damaged())?;
         marks.push((key, Mark { first: Version::from_u64(first), last: Version::from_u64(last) }));
     }
-    Ok(Outbox::restore(present, sweep, sweeps, claimed, marks))
+    Ok(Outbox::restore(present, sweep, sweeps, known, marks))
 }
 
 fn put_sweep(to: &mut Vec<u8>, sweep: Sweep) {

@@ -473,7 +473,20 @@ impl Fold {
     /// destination that shows less has lost what it had.
     #[must_use]
     pub fn claimed(&self, destination: Destination) -> Version {
-        self.outbox(destination).claimed()
+        self.outbox(destination).known().claimed
+    }
+
+    /// The greatest version at which the destination has acknowledged anything since then. Of what it took
+    /// after its last progress it shows nothing; so one that is another than it was, and shows less than this,
+    /// may have lost something.
+    #[must_use]
+    pub fn acknowledged(&self, destination: Destination) -> Version {
+        self.outbox(destination).known().acknowledged
+    }
+
+    /// Remembers which start of the destination's server was last seen; gives the one before, 0 if none.
+    pub fn set_life(&mut self, destination: Destination, life: u64) -> u64 {
+        self.outbox_mut(destination).set_life(life)
     }
 
     /// Keys that wait to be acknowledged, those of a sweep apart.
@@ -494,6 +507,9 @@ impl Fold {
         due.keys.iter().for_each(|&key| outbox.acknowledge(key, due.version));
         if let Some(page) = &due.sweep {
             outbox.swept(page);
+        }
+        if !due.keys.is_empty() {
+            outbox.reached(due.version);
         }
         outbox.settle();
     }

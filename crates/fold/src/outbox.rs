@@ -181,6 +181,18 @@ pub(crate) struct Outbox {
     sweeps: u32,
     /// The greatest progress that the destination itself has acknowledged.
     claimed: Version,
+    /// The greatest version at which it has acknowledged anything.
+    acknowledged: Version,
+    /// Which start of the destination's server was last seen; 0 = none yet.
+    life: u64,
+}
+
+/// What an outbox remembers of its destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) claimed: Version,
+    pub(crate) acknowledged: Version,
+    pub(crate) life: u64,
 }
 
 impl Outbox {
@@ -194,6 +206,8 @@ impl Outbox {
             sweep: None,
             sweeps: 0,
             claimed: Version::ZERO,
+            acknowledged: Version::ZERO,
+            life: 0,
         }
     }
 
@@ -203,8 +217,16 @@ impl Outbox {
     pub(crate) const fn sweep(&self) -> Option<(u32, Sweep)> {
         self.sweep
     }
-    pub(crate) const fn claimed(&self) -> Version {
-        self.claimed
+    pub(crate) const fn known(&self) -> Known {
+        Known { claimed: self.claimed, acknowledged: self.acknowledged, life: self.life }
+    }
+    /// Sets the life of the destination's server; gives the one before.
+    pub(crate) const fn set_life(&mut self, life: u64) -> u64 {
+        std::mem::replace(&mut self.life, life)
+    }
+    /// A publication at this version is safe.
+    pub(crate) fn reached(&mut self, version: Version) {
+        self.acknowledged = self.acknowledged.max(version);
     }
     pub(crate) fn claim(&mut self, version: Version) {
         self.claimed = self.claimed.max(version);
@@ -339,7 +361,7 @@ impl Outbox {
     pub(crate) fn sweep_all(&mut self) {
         self.sweeps = self.sweeps.wrapping_add(1);
         self.sweep = Some((self.sweeps, Sweep::Totals(0)));
-        self.claimed = Version::ZERO;
+        (self.claimed, self.acknowledged) = (Version::ZERO, Version::ZERO);
     }
 
     /// The keys of a page are acknowledged.
@@ -354,10 +376,12 @@ impl Outbox {
         present: Point,
         sweep: Option<(u32, Sweep)>,
         sweeps: u32,
-        claimed: Version,
+        known: Known,
         marks: Vec<(DueKey, Mark)>,
     ) -> Self {
-        let mut outbox = Self { sweep, sweeps, claimed, settled: None, ..Self::new(present) };
+        let Known { claimed, acknowledged, life } = known;
+        let new = Self::new(present);
+        let mut outbox = Self { sweep, sweeps, claimed, acknowledged, life, settled: None, ..new };
         for (key, mark) in marks {
             if outbox.marks.insert(key, mark).is_none() {
                 outbox.open.push_back(key);
