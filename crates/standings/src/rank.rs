@@ -1,0 +1,121 @@
+//! The order of people on a board.
+//!
+//! People are sorted by a 32-bit digest of their value that keeps its order (three stable counting passes), and only
+//! people with equal digests are compared by value. The result never depends on the digest: it decides the speed.
+
+use std::cmp::Reverse;
+
+/// Where a person stands on one board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// From 1; equal values share one.
+    pub rank: u32,
+    /// Place in the list, from 1, unique: equal values in order of [`tally_domain::PersonId`].
+    pub place: u32,
+    /// Ranks climbed since the earlier snapshot; `None` = was not on it.
+    pub climbed: Option<i32>,
+}
+
+/// Bits of a digest that one counting pass sorts by; three passes see all 32.
+const DIGIT_BITS: u32 = 11;
+const DIGITS: usize = 1 << DIGIT_BITS;
+/// Bits of a value that its digest keeps below the leading one.
+const MANTISSA_BITS: u32 = 23;
+/// The digest of zero; the digests of all magnitudes lie within 2³⁰ of it.
+const ZERO: u32 = 1 << 31;
+
+/// A value's digest and who has it, as an index into the people.
+type Entry = (u32, u32);
+
+/// Memory that ranking one board leaves to the next.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    entries: Vec<Entry>,
+    sorted: Vec<Entry>,
+}
+
+/// Ranks the people 0..`count`, who are in order of `PersonId`, by `value`, greatest first. The standing of person i
+/// is at index i; nobody has climbed yet.
+///
+/// `count` is at most `u32::MAX`, the greatest rank: more people are left unranked at the end of the list.
+pub fn rank(count: usize, value: impl Fn(u32) -> i128, scratch: &mut Scratch) -> Vec<Standing> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    scratch.entries.clear();
+    scratch.entries.extend((0..count).map(|person| (digest(value(person)), person)));
+    sort_by_digest(&mut scratch.entries, &mut scratch.sorted);
+    sort_equal_digests(&mut scratch.entries, &value);
+    place(&scratch.entries, &value)
+}
+
+/// A number that is smaller the greater `value` is, or equal for neighbours: like a 32-bit float, sign, length and
+/// leading bits. Values under 2²⁴ have digests of their own.
+fn digest(value: i128) -> u32 {
+    let magnitude = value.unsigned_abs();
+    let length = u128::BITS.saturating_sub(magnitude.leading_zeros());
+    let dropped = length.saturating_sub(MANTISSA_BITS.saturating_add(1));
+    let leading = u32::try_from(magnitude >> dropped).expect("24 bits are left after the shift");
+    let ascending = (dropped << MANTISSA_BITS).saturating_add(leading);
+    if value < 0 { ZERO.saturating_add(ascending) } else { ZERO.saturating_sub(ascending) }
+}
+
+/// True when no other value has this digest.
+const fn is_exact(digest: u32) -> bool {
+    digest.abs_diff(ZERO) < 1 << (MANTISSA_BITS.saturating_add(1))
+}
+
+/// Sorts by digest and keeps the order of equal ones; `spare` is memory.
+fn sort_by_digest(entries: &mut Vec<Entry>, spare: &mut Vec<Entry>) {
+    spare.resize(entries.len(), Entry::default());
+    spare.truncate(entries.len());
+    for pass in 0..3 {
+        let shift = DIGIT_BITS.saturating_mul(pass);
+        let digit = |entry: &Entry| usize::try_from(entry.0 >> shift).unwrap_or(0) % DIGITS;
+        let mut starts = counts(entries, digit);
+        let mut sum = 0_usize;
+        for start in &mut starts {
+            let count = *start;
+            *start = sum;
+            sum = sum.saturating_add(count);
+        }
+        for entry in entries.iter() {
+            let start = starts.get_mut(digit(entry)).expect("a digit is under DIGITS");
+            *spare.get_mut(*start).expect("the counts add up to the entries") = *entry;
+            *start = start.saturating_add(1);
+        }
+        std::mem::swap(entries, spare);
+    }
+}
+
+fn counts(entries: &[Entry], digit: impl Fn(&Entry) -> usize) -> [usize; DIGITS] {
+    let mut counts = [0_usize; DIGITS];
+    for entry in entries {
+        let count = counts.get_mut(digit(entry)).expect("a digit is under DIGITS");
+        *count = count.saturating_add(1);
+    }
+    counts
+}
+
+/// Puts people who share a digest, but perhaps no value, into order.
+fn sort_equal_digests(entries: &mut [Entry], value: &impl Fn(u32) -> i128) {
+    for run in entries.chunk_by_mut(|a, b| a.0 == b.0) {
+        if run.len() > 1 && run.first().is_some_and(|entry| !is_exact(entry.0)) {
+            run.sort_by_cached_key(|&(_, person)| (Reverse(value(person)), person));
+        }
+    }
+}
+
+/// Gives everyone their place and rank.
+fn place(entries: &[Entry], value: &impl Fn(u32) -> i128) -> Vec<Standing> {
+    let mut standings = vec![Standing::default(); entries.len()];
+    let mut before: Option<(Entry, u32)> = None;
+    for (&entry, place) in entries.iter().zip(1_u32..) {
+        let shared = before.filter(|&(other, _)| {
+            other.0 == entry.0 && (is_exact(entry.0) || value(other.1) == value(entry.1))
+        });
+        let rank = shared.map_or(place, |(_, rank)| rank);
+        let index = usize::try_from(entry.1).expect("an index of a list fits in usize");
+        *standings.get_mut(index).expect("everyone has one entry") = Standing { rank, place, climbed: None };
+        before = Some((entry, rank));
+    }
+    standings
+}
