@@ -1,6 +1,6 @@
 //! The part that keeps the archive going: one partition, one chunk in flight, one bounded turn.
 
-use tally_domain::{Partition, WallTime};
+use tally_domain::Partition;
 use tally_log::{LogError, ReadLog, Records};
 
 use crate::archive::{Archived, Rules, next_chunk};
@@ -9,8 +9,8 @@ use crate::writer::{Answer, ArchiveSink};
 
 /// Bytes read from the log for one chunk; at about 200 bytes a record, some 40,000 rows.
 const CHUNK_BYTES: usize = 8 << 20;
-/// How long to wait after ClickHouse refused a chunk.
-const RETRY_MS: i64 = 1_000;
+/// Turns to wait after ClickHouse refused a chunk; turns, because a wall clock may stand still.
+const PAUSE_TURNS: u32 = 200;
 
 /// Archives the usage topic, partition by partition.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Archiver<L, S> {
 struct LaneState {
     archived: Archived,
     in_flight: bool,
-    not_before: WallTime,
+    pause_turns: u32,
 }
 
 /// What a turn did.
@@ -48,7 +48,7 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             .map(|partition| LaneState {
                 archived: resume(partition, archived),
                 in_flight: false,
-                not_before: WallTime::MIN,
+                pause_turns: 0,
             })
             .collect();
         Self { log, sink, rules, records: Records::default(), lanes }
@@ -63,21 +63,21 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
     ///
     /// # Errors
     /// When the log cannot be read where the archive stands: its message says what to do.
-    pub fn turn(&mut self, now: WallTime) -> Result<Turn, LogError> {
+    pub fn turn(&mut self) -> Result<Turn, LogError> {
         let mut turn = Turn::Idle;
         while let Some(answer) = self.sink.answered() {
-            self.settle(answer, now);
+            self.settle(answer);
             turn = Turn::Worked;
         }
         for index in 0..self.lanes.len() {
-            if self.hand_over(index, now)? {
+            if self.hand_over(index)? {
                 turn = Turn::Worked;
             }
         }
         Ok(turn)
     }
 
-    fn settle(&mut self, answer: Answer, now: WallTime) {
+    fn settle(&mut self, answer: Answer) {
         let then = match &answer {
             Answer::Archived(then) | Answer::Failed { then, .. } => *then,
         };
@@ -90,15 +90,16 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
                 lane.archived = then;
             }
             Answer::Failed { error, .. } => {
-                lane.not_before = now.plus_ms(RETRY_MS);
+                lane.pause_turns = PAUSE_TURNS;
                 tally_telemetry::emit(&ArchiveFailed { partition: then.partition, error: error.to_string() });
             }
         }
     }
 
-    fn hand_over(&mut self, index: usize, now: WallTime) -> Result<bool, LogError> {
+    fn hand_over(&mut self, index: usize) -> Result<bool, LogError> {
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(false) };
-        if lane.in_flight || now < lane.not_before {
+        lane.pause_turns = lane.pause_turns.saturating_sub(1);
+        if lane.in_flight || lane.pause_turns > 0 {
             return Ok(false);
         }
         let chunk = next_chunk(&mut self.log, self.rules, &lane.archived, CHUNK_BYTES, &mut self.records)?;

@@ -205,7 +205,7 @@ struct Report {
     counted: Counted,
 }
 
-struct Stream<R, T> {
+struct Stream<R, T = R> {
     table: &'static str,
     cursor: RowCursor<R>,
     ahead: Option<T>,
@@ -276,7 +276,7 @@ where
     }
 }
 
-impl<R: for<'a> Row<Value<'a> = R> + RowRead> Stream<R, R> {
+impl<R: for<'a> Row<Value<'a> = R> + RowRead> Stream<R> {
     async fn advance(&mut self) -> Result<(), VerifyError> {
         let table = self.table;
         self.ahead = self.cursor.next().await.map_err(|cause| VerifyError::Stream { table, cause })?;

@@ -1,0 +1,250 @@
+//! The only way to an installation: through its owner, or by becoming the owner for as long as it takes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tally_clickhouse::{Credentials, Database, Layout};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{NowError, Settled, StatusReport};
+use crate::installation::{DataDir, InstallationError, Owner};
+use crate::shared::Positions;
+use crate::supervise::{Node, StartError, Takes};
+
+/// How long to wait for an owner that is starting or stopping.
+const OWNER_WAIT: Duration = Duration::from_mins(2);
+/// How often to look meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// An installation that answers.
+#[derive(Debug)]
+pub struct Attached {
+    owner: Owner,
+    database: Database,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Ours until dropped.
+    Own(Option<Box<Node>>),
+    /// Another process's.
+    Other(Box<Other>),
+}
+
+/// The owner is another process; it stays for as long as the lease is read from.
+#[derive(Debug)]
+struct Other {
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+    _lease: reqwest::Response,
+}
+
+/// Why an installation cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// It could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It is owned by a process that does not answer.
+    #[error("{0}; it has not answered for two minutes: if it hangs, end it")]
+    Silent(InstallationError),
+    /// It runs by another clock.
+    #[error(
+        "process {pid} runs this installation by the clock {theirs}, --clock says {ours}; stop it, or leave --clock out"
+    )]
+    OtherClock {
+        /// The owner.
+        pid: u32,
+        /// Its clock.
+        theirs: Clock,
+        /// What was asked for.
+        ours: Clock,
+    },
+    /// The owner stopped answering.
+    #[error("asking process {pid} at {url}: {cause}")]
+    Asking {
+        /// The owner.
+        pid: u32,
+        /// What was asked.
+        url: String,
+        /// Why there is no answer.
+        cause: String,
+    },
+    /// Nobody can say what "now" is.
+    #[error(transparent)]
+    Now(#[from] NowError),
+    /// A name in the configuration.
+    #[error(transparent)]
+    Name(#[from] tally_clickhouse::layout::BadName),
+}
+
+impl Attached {
+    /// Finds the owner of the configured data directory, or becomes it. `executable` is this program.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn to(config: &Config, clock: Clock, executable: &Path) -> Result<Self, AttachError> {
+        let dir = DataDir::new(&config.data_dir);
+        let begun = Instant::now();
+        loop {
+            let in_use = match dir.own() {
+                Ok(ownership) => {
+                    let node =
+                        Node::start(ownership, &quiet(config), clock, executable, Takes { pages: false })?;
+                    let (owner, database) = (node.owner().clone(), node.database().clone());
+                    return Ok(Self { owner, database, way: Way::Own(Some(Box::new(node))) });
+                }
+                Err(in_use @ InstallationError::InUse { .. }) => in_use,
+                Err(other) => return Err(StartError::from(other).into()),
+            };
+            if let Some(attached) = dir.owner().and_then(|owner| Self::through(owner, config).ok()) {
+                return attached.with_clock(clock);
+            }
+            if begun.elapsed() > OWNER_WAIT {
+                return Err(AttachError::Silent(in_use));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn through(owner: Owner, config: &Config) -> Result<Self, AttachError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
+        let client =
+            reqwest::Client::builder().no_proxy().build().map_err(|cause| asking(&owner, "", &cause))?;
+        let url = format!("{}/v1/lease", owner.control);
+        let lease = runtime.block_on(async { client.get(&url).send().await?.error_for_status() });
+        let lease = lease.map_err(|cause| asking(&owner, &url, &cause))?;
+        let settings = &config.clickhouse;
+        let layout = Layout::new(&owner.database, &settings.prefix, None, 60)?;
+        let credentials = (!settings.url.is_empty()).then(|| Credentials {
+            user: settings.user.clone(),
+            password: settings.password.expose().to_owned(),
+        });
+        let database = Database::new(&owner.clickhouse, credentials.as_ref(), layout);
+        Ok(Self { owner, database, way: Way::Other(Box::new(Other { runtime, client, _lease: lease })) })
+    }
+
+    fn with_clock(self, ours: Clock) -> Result<Self, AttachError> {
+        let theirs = self.owner.clock.map_or(Clock::System, Clock::Fixed);
+        match ours {
+            Clock::Fixed(_) if ours != theirs => {
+                Err(AttachError::OtherClock { pid: self.owner.pid, theirs, ours })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Where the owner can be reached.
+    #[must_use]
+    pub const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The tables.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A runtime for what is asked of ClickHouse or the ranker.
+    ///
+    /// # Panics
+    /// Never: the node is there until this is dropped.
+    #[must_use]
+    pub fn runtime(&self) -> &tokio::runtime::Runtime {
+        match &self.way {
+            Way::Own(node) => node.as_ref().expect("the node is there until this is dropped").runtime(),
+            Way::Other(other) => &other.runtime,
+        }
+    }
+
+    /// Appends one heartbeat to every partition: the positions after them are "now".
+    ///
+    /// # Errors
+    /// When the owner does not answer, or its log takes nothing.
+    pub fn now(&self) -> Result<Positions, AttachError> {
+        match &self.way {
+            Way::Own(Some(node)) => Ok(node.control().now()?),
+            _ => self.ask(reqwest::Method::POST, "/v1/now", &()),
+        }
+    }
+
+    /// Waits until `positions` are published and archived. What it gives back names who is behind, if `wait`
+    /// was too short or a part failed.
+    ///
+    /// # Errors
+    /// When the owner does not answer.
+    pub fn settle(&self, positions: &Positions, wait: Duration) -> Result<Settled, AttachError> {
+        let begun = Instant::now();
+        loop {
+            let left = wait.saturating_sub(begun.elapsed());
+            let settled = if let Way::Own(Some(node)) = &self.way {
+                node.runtime().block_on(node.control().settled(positions, left))
+            } else {
+                let path = format!("/v1/settled?wait_ms={}", left.as_millis());
+                self.ask(reqwest::Method::POST, &path, positions)?
+            };
+            let over = settled.behind.is_empty() || !settled.failures.is_empty();
+            if over || begun.elapsed() >= wait {
+                return Ok(settled);
+            }
+        }
+    }
+
+    /// What every part of the owner says of itself.
+    ///
+    /// # Errors
+    /// When the owner does not answer.
+    pub fn status(&self) -> Result<StatusReport, AttachError> {
+        match &self.way {
+            Way::Own(Some(node)) => Ok(node.control().status()),
+            _ => self.ask(reqwest::Method::GET, "/v1/status", &()),
+        }
+    }
+
+    fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, AttachError> {
+        let Way::Other(other) = &self.way else {
+            return Err(asking(&self.owner, path, &"this process is the owner"));
+        };
+        let url = format!("{}{path}", self.owner.control);
+        let answer = other.runtime.block_on(async {
+            let response = other.client.request(method, &url).json(body).send().await?;
+            response.error_for_status()?.json().await
+        });
+        answer.map_err(|cause: reqwest::Error| asking(&self.owner, &url, &cause))
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Way::Own(node) = &mut self.way
+            && let Some(node) = node.take()
+        {
+            node.stop();
+        }
+    }
+}
+
+fn asking(owner: &Owner, url: &str, cause: &dyn std::fmt::Display) -> AttachError {
+    AttachError::Asking { pid: owner.pid, url: url.to_owned(), cause: cause.to_string() }
+}
+
+/// A short-lived owner takes any free address: it must not be in the way of one that stays.
+fn quiet(config: &Config) -> Config {
+    let mut config = config.clone();
+    for listen in [&mut config.collector.listen, &mut config.ranker.listen, &mut config.admin.listen] {
+        listen.set_port(0);
+    }
+    config
+}

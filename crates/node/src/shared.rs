@@ -1,0 +1,126 @@
+//! What the parts of a process say of themselves, for whoever asks: control endpoints, the live status.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tally_aggregator::Status;
+use tally_audit::Archived;
+use tally_domain::{Offset, Partition};
+use tokio::sync::watch;
+
+/// Offsets that a command waits for: the offset after its last record, by partition.
+pub type Positions = BTreeMap<Partition, Offset>;
+
+/// The newest word of every part. Cheap to write, cheap to read.
+#[derive(Debug)]
+pub struct Shared {
+    told: Mutex<Told>,
+    news: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    partitions: BTreeMap<Partition, Status>,
+    archived: BTreeMap<Partition, Archived>,
+    failures: Vec<Failure>,
+}
+
+/// A part that stopped, and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Failure {
+    /// `aggregator 3`, `audit` …
+    pub part: String,
+    /// What it said: what happened, where, what to do.
+    pub message: String,
+}
+
+/// A partition that has not passed a position.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Behind {
+    /// Which.
+    pub partition: Partition,
+    /// Where it has to get to.
+    pub position: Offset,
+    /// How far ClickHouse has acknowledged everything.
+    pub published: Offset,
+    /// How far the archive is contiguous.
+    pub archived: Offset,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { told: Mutex::default(), news: watch::Sender::new(0) }
+    }
+}
+
+impl Shared {
+    /// A partition's present status.
+    pub fn tell_partition(&self, status: Status) {
+        let changed = self.lock().partitions.insert(status.partition, status) != Some(status);
+        self.ring(changed);
+    }
+
+    /// How far the archive is.
+    pub fn tell_archived(&self, archived: impl Iterator<Item = Archived>) {
+        let changed = {
+            let mut told = self.lock();
+            archived
+                .fold(false, |changed, now| changed | (told.archived.insert(now.partition, now) != Some(now)))
+        };
+        self.ring(changed);
+    }
+
+    /// A part stopped.
+    pub fn tell_failure(&self, part: &str, message: String) {
+        self.lock().failures.push(Failure { part: part.to_owned(), message });
+        self.ring(true);
+    }
+
+    /// Every partition's newest status.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Status> {
+        self.lock().partitions.values().copied().collect()
+    }
+
+    /// Parts that stopped.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.lock().failures.clone()
+    }
+
+    /// Partitions that have not passed their position: published and archived, both.
+    #[must_use]
+    pub fn behind(&self, positions: &Positions) -> Vec<Behind> {
+        let told = self.lock();
+        let behind = positions.iter().map(|(&partition, &position)| {
+            let progress = told.partitions.get(&partition).map(|status| status.claimed.next());
+            let archived = told.archived.get(&partition).map(|archived| archived.next);
+            Behind {
+                partition,
+                position,
+                published: progress.unwrap_or_default(),
+                archived: archived.unwrap_or_default(),
+            }
+        });
+        behind
+            .filter(|behind| behind.published < behind.position || behind.archived < behind.position)
+            .collect()
+    }
+
+    /// Wakes whenever something was told.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn ring(&self, changed: bool) {
+        if changed {
+            self.news.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        // What was told is replaced whole, so nobody sees half of it.
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

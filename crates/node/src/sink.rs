@@ -1,0 +1,96 @@
+//! One ClickHouse writer for all partitions of a process: what they submit while it writes goes into its next
+//! insert together.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tally_aggregator::{Answer, Full, Observed, SinkError, Ticket};
+use tally_clickhouse::{Database, Outcome, Sink};
+use tally_domain::published::Rows;
+use tally_domain::{Partition, Version};
+
+/// The writer and what waits to be told.
+#[derive(Debug)]
+pub struct SharedSink {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sink: Sink,
+    submitted_by: BTreeMap<tally_clickhouse::Ticket, Partition>,
+    answers: BTreeMap<Partition, Vec<Answer>>,
+    observed: BTreeMap<Partition, Observed>,
+}
+
+impl SharedSink {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(database: Database) -> std::io::Result<Arc<Self>> {
+        let inner = Inner {
+            sink: Sink::start(database)?,
+            submitted_by: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            observed: BTreeMap::new(),
+        };
+        Ok(Arc::new(Self { inner: Mutex::new(inner) }))
+    }
+
+    /// The end that one partition holds.
+    #[must_use]
+    pub fn of(self: &Arc<Self>, partition: Partition) -> PartitionSink {
+        PartitionSink { shared: Arc::clone(self), partition }
+    }
+
+    /// Tells every partition what ClickHouse shows of it: the life of the server and the progress it holds.
+    pub fn show(
+        &self,
+        life: u64,
+        progress: impl Fn(Partition) -> Option<Version>,
+        partitions: impl Iterator<Item = Partition>,
+    ) {
+        let mut inner = self.lock();
+        for partition in partitions {
+            inner.observed.insert(partition, Observed { life, progress: progress(partition) });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change below is complete before the lock is given back, whatever the holder did then.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a partition's aggregator publishes through.
+#[derive(Debug)]
+pub struct PartitionSink {
+    shared: Arc<SharedSink>,
+    partition: Partition,
+}
+
+impl tally_aggregator::Sink for PartitionSink {
+    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+        let mut inner = self.shared.lock();
+        let ticket = inner.sink.submit(rows).map_err(|full| Full(full.0))?;
+        inner.submitted_by.insert(ticket, self.partition);
+        Ok(Ticket(ticket.0))
+    }
+
+    fn acknowledged(&mut self, into: &mut Vec<Answer>) {
+        let mut inner = self.shared.lock();
+        let mut outcomes = Vec::new();
+        inner.sink.acknowledged(&mut outcomes);
+        for Outcome { ticket, result, .. } in outcomes {
+            let Some(partition) = inner.submitted_by.remove(&ticket) else { continue };
+            let result = result.map_err(|error| SinkError(error.to_string()));
+            inner.answers.entry(partition).or_default().push(Answer { ticket: Ticket(ticket.0), result });
+        }
+        into.append(inner.answers.entry(self.partition).or_default());
+    }
+
+    fn observed(&mut self) -> Option<Observed> {
+        self.shared.lock().observed.remove(&self.partition)
+    }
+}
