@@ -1,4 +1,4 @@
-//! Pages that were rendered once, kept as long as their snapshot is the newest.
+//! Rows that were read once and pages that were rendered once, kept as long as their snapshot is the newest.
 
 use flate2::{Compression, write::GzEncoder};
 use std::collections::HashMap;
@@ -7,8 +7,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Pages kept at most; more would be a crawl, which gains nothing from them.
-const PAGES_MAX: usize = 2_048;
+/// Kept at most; more would be a crawl, which gains nothing from them.
+const KEPT_MAX: usize = 1_024;
 
 /// What a page depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,31 +53,37 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.write_all(body).and_then(|()| encoder.finish()).expect("a Vec takes every write")
 }
 
-type Slot = Arc<OnceCell<Arc<Page>>>;
+type Slot<T> = Arc<OnceCell<Arc<T>>>;
 
-/// Rendered pages; readers who come at once for the same page wait for one rendering.
-#[derive(Debug, Default)]
-pub struct Cache {
-    slots: Mutex<HashMap<Key, Slot>>,
+/// What was made once; readers who come at once for the same wait for one making.
+#[derive(Debug)]
+pub struct Cache<T> {
+    slots: Mutex<HashMap<Key, Slot<T>>>,
 }
 
-impl Cache {
-    /// The page of `key`, rendered by `render` when nobody has yet. A failure is not kept.
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self { slots: Mutex::default() }
+    }
+}
+
+impl<T> Cache<T> {
+    /// What stands under `key`, made by `make` when nobody has yet. A failure is not kept.
     ///
     /// # Errors
-    /// What `render` says.
-    pub async fn get_or_render<E, F>(&self, key: Key, render: F) -> Result<Arc<Page>, E>
+    /// What `make` says.
+    pub async fn get_or_make<E, F>(&self, key: Key, make: F) -> Result<Arc<T>, E>
     where
-        F: Future<Output = Result<Page, E>>,
+        F: Future<Output = Result<T, E>>,
     {
         let slot = self.slot(key);
-        let page = slot.get_or_try_init(|| async { render.await.map(Arc::new) }).await?;
-        Ok(Arc::clone(page))
+        let made = slot.get_or_try_init(|| async { make.await.map(Arc::new) }).await?;
+        Ok(Arc::clone(made))
     }
 
-    fn slot(&self, key: Key) -> Slot {
+    fn slot(&self, key: Key) -> Slot<T> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= PAGES_MAX {
+        if slots.len() >= KEPT_MAX {
             slots.clear();
         }
         let newer = slots.keys().next().is_some_and(|kept| kept.snapshot != key.snapshot);

@@ -66,16 +66,16 @@ pub fn stack(values: &[i128], top: i128) -> Vec<Segment> {
     segments
 }
 
-/// The least of 1, 2, 4, 5 or 8 times a power of ten that is not below `value`: the end of an axis whose half
-/// is a round number too.
+/// The least round number that is not below `value`: the end of an axis whose half is a round number too.
 #[must_use]
 pub fn axis_top(value: i128) -> i128 {
+    const STEPS: [i128; 10] = [10, 12, 16, 20, 24, 30, 40, 50, 60, 80];
     let mut power: i128 = 1;
     loop {
-        for step in [1, 2, 4, 5, 8] {
+        for step in STEPS {
             match power.checked_mul(step) {
                 Some(top) if top < value => {}
-                Some(top) => return top.max(2),
+                Some(top) => return top,
                 None => return value,
             }
         }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_axis_ends_on_a_round_number_with_a_round_half() {
-        assert_eq!([0, 1, 3, 7, 11, 41, 79_708_804].map(axis_top), [2, 2, 4, 8, 20, 50, 80_000_000]);
+        assert_eq!([0, 1, 11, 41, 79_708_804, 12_400].map(axis_top), [10, 10, 12, 50, 80_000_000, 16_000]);
         assert_eq!(axis_top(i128::MAX), i128::MAX);
     }
 }

@@ -49,7 +49,7 @@ struct PersonJson<'a> {
     name: &'a str,
     boards: Vec<StandingJson<'a>>,
     days: Vec<LineJson<'a>>,
-    classes: Vec<LineJson<'a>>,
+    classes: Vec<ClassJson<'a>>,
     models: Vec<LineJson<'a>>,
     tools: Vec<LineJson<'a>>,
     sessions: Vec<LineJson<'a>>,
@@ -67,6 +67,14 @@ struct StandingJson<'a> {
     movement: Option<i32>,
     rank_by_cost: u32,
     movement_by_cost: Option<i32>,
+}
+
+/// A class has no cost and no calls of its own: those are of whole calls.
+#[derive(Serialize)]
+struct ClassJson<'a> {
+    name: &'a str,
+    tokens: i128,
+    share: f64,
 }
 
 #[derive(Serialize)]
@@ -116,7 +124,7 @@ pub fn person(ask: &PersonAsk, newest: &NewestRow, page: &PersonPage) -> String 
         name: &page.head.label,
         boards: page.boards.iter().map(standing).collect(),
         days: whole_days.map(|row| LineJson { day: day(row), ..line(row) }).collect(),
-        classes: page.classes.iter().map(line).collect(),
+        classes: page.classes.iter().map(class).collect(),
         models: page.models.iter().map(line).collect(),
         tools: page.tools.iter().map(line).collect(),
         sessions: page.sessions.iter().map(session).collect(),
@@ -174,6 +182,10 @@ fn line(row: &PersonRow) -> LineJson<'_> {
         list_cost_usd: dollars_full(row.cost_nano_usd),
         cache_read_share: row.cache_read_share,
     }
+}
+
+fn class(row: &PersonRow) -> ClassJson<'_> {
+    ClassJson { name: &row.label, tokens: row.tokens, share: row.share }
 }
 
 fn session(row: &PersonRow) -> LineJson<'_> {

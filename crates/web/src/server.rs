@@ -56,7 +56,9 @@ struct Web<S> {
     source: S,
     options: Options,
     newest: Newest,
-    cache: Cache,
+    boards: Cache<BoardPage>,
+    people: Cache<PersonPage>,
+    pages: Cache<Page>,
 }
 
 type Shared<S> = State<Arc<Web<S>>>;
@@ -66,7 +68,9 @@ type Pairs = Query<Vec<(String, String)>>;
 /// Every address of the pages.
 pub fn router<S: Source>(source: S, options: Options) -> axum::Router {
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, options.answer_within);
-    let web = Web { source, options, newest: Newest::default(), cache: Cache::default() };
+    let newest = Newest::default();
+    let (boards, people, pages) = (Cache::default(), Cache::default(), Cache::default());
+    let web = Web { source, options, newest, boards, people, pages };
     axum::Router::new()
         .route("/", get(board::<S>))
         .route("/people/{person}", get(person::<S>))
@@ -124,10 +128,10 @@ async fn board_page<S: Source>(
     let ask = BoardAsk::read(pairs)?;
     let (newest, notice) = web.moment().await?;
     let path = if as_json { "/api/board.json" } else { "/" };
-    let key = Key { snapshot: newest.snapshot, notice: notice.clone(), address: ask.address(path) };
+    let key = Key { snapshot: newest.snapshot, notice, address: ask.address(path) };
+    let notice = key.notice.clone();
     let render = async {
-        let rows = web.source.board(&ask, &newest).await?;
-        let page = BoardPage::of(rows).ok_or(Refusal::Nothing)?;
+        let page = web.board_rows(&ask, &newest).await?;
         if as_json {
             return Ok(Page::new(200, JSON, json::board(&ask, &page)));
         }
@@ -136,7 +140,7 @@ async fn board_page<S: Source>(
         let html = pages::board::render(Frame::of("board", &shown, notice), &ask, &page);
         Ok(Page::new(200, HTML, html.map_err(unwritable)?))
     };
-    web.cache.get_or_render(key, render).await
+    web.pages.get_or_make(key, render).await
 }
 
 async fn person<S: Source>(
@@ -178,17 +182,17 @@ async fn person_page<S: Source>(
     }
     let (newest, notice) = web.moment().await?;
     let address = format!("{}{}", if as_json { "json:" } else { "" }, ask.address());
-    let key = Key { snapshot: newest.snapshot, notice: notice.clone(), address };
+    let key = Key { snapshot: newest.snapshot, notice, address };
+    let notice = key.notice.clone();
     let render = async {
-        let rows = web.source.person(&ask, &newest).await?;
-        let page = PersonPage::of(rows).ok_or(Refusal::Nobody)?;
+        let page = web.person_rows(&ask, &newest).await?;
         if as_json {
             return Ok(Page::new(200, JSON, json::person(&ask, &newest, &page)));
         }
         let html = pages::person::render(Frame::of("person", &newest, notice), &ask, &page);
         Ok(Page::new(200, HTML, html.map_err(unwritable)?))
     };
-    web.cache.get_or_render(key, render).await
+    web.pages.get_or_make(key, render).await
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
@@ -207,6 +211,19 @@ impl<S: Source> Web<S> {
                 Ok((newest, frame::staleness(newest.as_of(), (self.options.clock)(), limit_ms)))
             }
         }
+    }
+
+    /// Kept apart from the pages: when the engine is away, the last numbers are shown with another word.
+    async fn board_rows(&self, ask: &BoardAsk, newest: &NewestRow) -> Result<Arc<BoardPage>, Refusal> {
+        let key = Key { snapshot: newest.snapshot, notice: None, address: ask.address("/") };
+        let read = async { BoardPage::of(self.source.board(ask, newest).await?).ok_or(Refusal::Nothing) };
+        self.boards.get_or_make(key, read).await
+    }
+
+    async fn person_rows(&self, ask: &PersonAsk, newest: &NewestRow) -> Result<Arc<PersonPage>, Refusal> {
+        let key = Key { snapshot: newest.snapshot, notice: None, address: ask.address() };
+        let read = async { PersonPage::of(self.source.person(ask, newest).await?).ok_or(Refusal::Nobody) };
+        self.people.get_or_make(key, read).await
     }
 
     fn html(&self, page: Result<Arc<Page>, Refusal>, headers: &HeaderMap) -> Answer {

@@ -63,6 +63,7 @@ impl Source for Database {
         let query = of_board(self, pages::board::SQL, ask, &of)
             .param("search", &ask.search)
             .param("offset", offset)
+            .param("as_of_ms", of.as_of_ms)
             .param("first_day", last_day.saturating_sub(TREND_DAYS - 1))
             .param("last_day", last_day);
         fetch(query, "a page of the board").await

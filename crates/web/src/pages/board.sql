@@ -31,7 +31,6 @@ WITH
         SELECT
             if(person IN (SELECT person FROM page), person, toFixedString('', 16)) AS who,
             grouping(who) AS of_all,
-            any(r.as_of) AS as_of,
             count() AS people,
             any(r.rank_${by}_${span}) AS rank,
             any(tuple(r.climbed_${by}_${span})) AS movement,
@@ -81,7 +80,7 @@ WITH
     )
 SELECT
     {snapshot: UInt64} AS snapshot,
-    toInt64(toUnixTimestamp(l.as_of)) * 1000 AS as_of_ms,
+    {as_of_ms: Int64} AS as_of_ms,
     multiIf(l.of_all = 1, 'company', l.who = toFixedString('', 16), 'others', 'person') AS line,
     l.people AS people,
     assumeNotNull(found_people) AS found,
@@ -100,5 +99,4 @@ FROM lines AS l
 LEFT JOIN (SELECT person, argMax(name, (name != '', valid_from)) AS name FROM owned GROUP BY person) AS n ON n.person = l.who
 LEFT JOIN (SELECT person, groupArray(day) AS days, groupArray(tokens) AS tokens FROM days GROUP BY person) AS d
     ON d.person = if(l.of_all = 1, toFixedString('all', 16), l.who)
-WHERE l.people > 0
 ORDER BY l.of_all DESC, l.who = toFixedString('', 16), l.place

@@ -28,8 +28,11 @@ WITH
             countIf(place_tokens_7d > 0) AS people_7d,
             countIf(place_tokens_30d > 0) AS people_30d,
             countIf(place_tokens_lifetime > 0) AS people_lifetime
-        FROM ${t}rankings
-        WHERE snapshot = {snapshot: UInt64} AND people_version = {people_version: UInt64}
+        FROM (
+            SELECT * FROM ${t}rankings
+            WHERE snapshot = {snapshot: UInt64} AND people_version = {people_version: UInt64}
+            LIMIT 1 BY person
+        )
     ),
     hours AS (
         SELECT
