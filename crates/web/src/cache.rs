@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// Kept at most; more would be a crawl, which gains nothing from them.
 const KEPT_MAX: usize = 1_024;
+
+/// A snapshot that somebody read this long ago is near enough to be shown once more while the next is rendered.
+const STILL_READ: Duration = Duration::from_secs(15);
 
 /// What a page depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,12 +62,23 @@ type Slot<T> = Arc<OnceCell<Arc<T>>>;
 /// What was made once; readers who come at once for the same wait for one making.
 #[derive(Debug)]
 pub struct Cache<T> {
-    slots: Mutex<HashMap<Key, Slot<T>>>,
+    kept: Mutex<Kept<T>>,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    slots: HashMap<Key, Slot<T>>,
+    /// The newest snapshot that was asked for.
+    now: u64,
+    /// The one before it, if it was still being read when the newest came.
+    before: Option<u64>,
+    read: Instant,
 }
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Self { slots: Mutex::default() }
+        let kept = Kept { slots: HashMap::default(), now: 0, before: None, read: Instant::now() };
+        Self { kept: Mutex::new(kept) }
     }
 }
 
@@ -81,15 +96,48 @@ impl<T> Cache<T> {
         Ok(Arc::clone(made))
     }
 
+    /// What stood at the same address a snapshot ago, while what belongs under `key` is not made yet; the flag is
+    /// true for the one caller who should make it.
+    pub fn before(&self, key: &Key) -> Option<(Arc<T>, bool)> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.turn(key.snapshot);
+        let present = kept.slots.get(key);
+        if present.is_some_and(|slot| slot.initialized()) || key.notice.is_some() {
+            return None;
+        }
+        let first = present.is_none();
+        let earlier = Key { snapshot: kept.before?, ..key.clone() };
+        let page = Arc::clone(kept.slots.get(&earlier)?.get()?);
+        if first {
+            kept.slots.insert(key.clone(), Slot::default());
+        }
+        Some((page, first))
+    }
+
+    /// Lets somebody else try to make what could not be made.
+    pub fn forget(&self, key: &Key) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).slots.remove(key);
+    }
+
     fn slot(&self, key: Key) -> Slot<T> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= KEPT_MAX {
-            slots.clear();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.turn(key.snapshot);
+        if kept.slots.len() >= KEPT_MAX {
+            kept.slots.clear();
         }
-        let newer = slots.keys().next().is_some_and(|kept| kept.snapshot != key.snapshot);
-        if newer {
-            slots.retain(|kept, _| kept.snapshot == key.snapshot);
+        Arc::clone(kept.slots.entry(key).or_default())
+    }
+}
+
+impl<T> Kept<T> {
+    /// Drops what belongs to neither the newest snapshot nor the one that was read until just now.
+    fn turn(&mut self, snapshot: u64) {
+        if snapshot > self.now {
+            self.before = (self.read.elapsed() < STILL_READ).then_some(self.now);
+            self.now = snapshot;
+            let (now, before) = (self.now, self.before);
+            self.slots.retain(|key, _| key.snapshot == now || Some(key.snapshot) == before);
         }
-        Arc::clone(slots.entry(key).or_default())
+        self.read = Instant::now();
     }
 }

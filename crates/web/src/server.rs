@@ -121,7 +121,7 @@ async fn board_json<S: Source>(State(web): Shared<S>, Query(pairs): Pairs, heade
 }
 
 async fn board_page<S: Source>(
-    web: &Web<S>,
+    web: &Arc<Web<S>>,
     pairs: &[(String, String)],
     as_json: bool,
 ) -> Result<Arc<Page>, Refusal> {
@@ -129,18 +129,8 @@ async fn board_page<S: Source>(
     let (newest, notice) = web.moment().await?;
     let path = if as_json { "/api/board.json" } else { "/" };
     let key = Key { snapshot: newest.snapshot, notice, address: ask.address(path) };
-    let notice = key.notice.clone();
-    let render = async {
-        let page = web.board_rows(&ask, &newest).await?;
-        if as_json {
-            return Ok(Page::new(200, JSON, json::board(&ask, &page)));
-        }
-        let company = &page.company;
-        let shown = NewestRow { snapshot: company.snapshot, as_of_ms: company.as_of_ms, ..newest };
-        let html = pages::board::render(Frame::of("board", &shown, notice), &ask, &page);
-        Ok(Page::new(200, HTML, html.map_err(unwritable)?))
-    };
-    web.pages.get_or_make(key, render).await
+    let made = Arc::clone(web);
+    web.present(key, move |key| async move { made.make_board(key, &ask, newest, as_json).await }).await
 }
 
 async fn person<S: Source>(
@@ -171,7 +161,7 @@ async fn person_json<S: Source>(
 }
 
 async fn person_page<S: Source>(
-    web: &Web<S>,
+    web: &Arc<Web<S>>,
     id: PersonId,
     pairs: &[(String, String)],
     as_json: bool,
@@ -183,16 +173,8 @@ async fn person_page<S: Source>(
     let (newest, notice) = web.moment().await?;
     let address = format!("{}{}", if as_json { "json:" } else { "" }, ask.address());
     let key = Key { snapshot: newest.snapshot, notice, address };
-    let notice = key.notice.clone();
-    let render = async {
-        let page = web.person_rows(&ask, &newest).await?;
-        if as_json {
-            return Ok(Page::new(200, JSON, json::person(&ask, &newest, &page)));
-        }
-        let html = pages::person::render(Frame::of("person", &newest, notice), &ask, &page);
-        Ok(Page::new(200, HTML, html.map_err(unwritable)?))
-    };
-    web.pages.get_or_make(key, render).await
+    let made = Arc::clone(web);
+    web.present(key, move |key| async move { made.make_person(key, &ask, newest, as_json).await }).await
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
@@ -211,6 +193,76 @@ impl<S: Source> Web<S> {
                 Ok((newest, frame::staleness(newest.as_of(), (self.options.clock)(), limit_ms)))
             }
         }
+    }
+
+    /// The page of `key`. While `make` is at it, readers get the page of the snapshot before, so that none waits for
+    /// a query each time the numbers change.
+    async fn present<M, F>(&self, key: Key, make: M) -> Result<Arc<Page>, Refusal>
+    where
+        M: FnOnce(Key) -> F,
+        F: Future<Output = Result<Arc<Page>, Refusal>> + Send + 'static,
+    {
+        match self.pages.before(&key) {
+            None => make(key).await,
+            Some((page, false)) => Ok(page),
+            Some((page, true)) => {
+                // It ends by itself within the engine's limit; what it makes or says goes into the cache.
+                drop(tokio::spawn(make(key)));
+                Ok(page)
+            }
+        }
+    }
+
+    async fn make_board(
+        &self,
+        key: Key,
+        ask: &BoardAsk,
+        newest: NewestRow,
+        as_json: bool,
+    ) -> Result<Arc<Page>, Refusal> {
+        let notice = key.notice.clone();
+        let render = async {
+            let page = self.board_rows(ask, &newest).await?;
+            if as_json {
+                return Ok(Page::new(200, JSON, json::board(ask, &page)));
+            }
+            let company = &page.company;
+            let shown = NewestRow { snapshot: company.snapshot, as_of_ms: company.as_of_ms, ..newest };
+            let html = pages::board::render(Frame::of("board", &shown, notice), ask, &page);
+            Ok(Page::new(200, HTML, html.map_err(unwritable)?))
+        };
+        self.kept(key, render).await
+    }
+
+    async fn make_person(
+        &self,
+        key: Key,
+        ask: &PersonAsk,
+        newest: NewestRow,
+        as_json: bool,
+    ) -> Result<Arc<Page>, Refusal> {
+        let notice = key.notice.clone();
+        let render = async {
+            let page = self.person_rows(ask, &newest).await?;
+            if as_json {
+                return Ok(Page::new(200, JSON, json::person(ask, &newest, &page)));
+            }
+            let html = pages::person::render(Frame::of("person", &newest, notice), ask, &page);
+            Ok(Page::new(200, HTML, html.map_err(unwritable)?))
+        };
+        self.kept(key, render).await
+    }
+
+    /// A failure is forgotten, so that the next reader tries again.
+    async fn kept<F>(&self, key: Key, render: F) -> Result<Arc<Page>, Refusal>
+    where
+        F: Future<Output = Result<Page, Refusal>> + Send,
+    {
+        let made = self.pages.get_or_make(key.clone(), render).await;
+        if made.is_err() {
+            self.pages.forget(&key);
+        }
+        made
     }
 
     /// Kept apart from the pages: when the engine is away, the last numbers are shown with another word.
