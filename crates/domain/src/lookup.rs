@@ -4,12 +4,66 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// Multiplies and folds: a few instructions for the small keys of dense indices and hashes, where a hasher for
+/// long texts costs more than the probe. Not meant against keys that an enemy chooses freely.
+#[derive(Clone, Debug, Default)]
+struct Folded(u64);
+
+impl Folded {
+    fn mix(&mut self, word: u64) {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let product = u128::from(self.0 ^ word ^ 0x2545_f491_4f6c_dd1d).wrapping_mul(u128::from(ODD));
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = product.to_le_bytes();
+        let (low, high) = ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]);
+        self.0 = u64::from_le_bytes(low) ^ u64::from_le_bytes(high).rotate_left(23);
+    }
+}
+
+impl Hasher for Folded {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last.iter_mut().zip(rest).for_each(|(to, &byte)| *to = byte);
+            self.mix(u64::from_le_bytes(last));
+        }
+    }
+    #[inline]
+    fn write_u8(&mut self, word: u8) {
+        self.mix(u64::from(word));
+    }
+    #[inline]
+    fn write_u32(&mut self, word: u32) {
+        self.mix(u64::from(word));
+    }
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+    #[inline]
+    fn write_i32(&mut self, word: i32) {
+        self.mix(u64::from(word.cast_unsigned()));
+    }
+    #[inline]
+    fn write_i64(&mut self, word: i64) {
+        self.mix(word.cast_unsigned());
+    }
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// A hash map whose only walk is a sorted one, so that no answer depends on a hash.
 #[derive(Clone, Debug)]
 pub struct Lookup<K, V> {
-    map: HashMap<K, V, BuildHasherDefault<xxhash_rust::xxh3::Xxh3Default>>,
+    map: HashMap<K, V, BuildHasherDefault<Folded>>,
 }
 
 impl<K, V> Default for Lookup<K, V> {
