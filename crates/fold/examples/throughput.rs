@@ -49,7 +49,7 @@ fn run(minted: bool) -> (Duration, Duration, Duration, Fold) {
             let at = RecordAt { offset, appended_at, key: event.account.bytes() };
             fold.take(&at, &event.as_ref(), Ok(()), &mut batch);
         }
-        take += on_cpu() - began;
+        take += on_cpu().saturating_sub(began);
         fold.advance(batch.log_time.minute(), batch.first, &Moving::default());
         recalled.slots.clear();
         recalled.slots.resize(batch.len(), None);
@@ -57,14 +57,14 @@ fn run(minted: bool) -> (Duration, Duration, Duration, Fold) {
         recalled.slot_of.extend((0_u32..).take(batch.len()));
         let began = on_cpu();
         let counts = fold.step(&batch, &mut recalled, &mut changes);
-        step += on_cpu() - began;
+        step += on_cpu().saturating_sub(began);
         assert_eq!(counts.fresh, counts.read, "every event is new");
         let began = on_cpu();
         for destination in Destination::ALL {
             let due = fold.due(destination, usize::MAX);
             fold.acknowledge(&due);
         }
-        publish += on_cpu() - began;
+        publish += on_cpu().saturating_sub(began);
     }
     (take, step, publish, fold)
 }

@@ -148,18 +148,23 @@ impl Producers {
     }
 
     /// The receipt's usage with `change`; `None` when it would leave the range of an i64. Changes nothing.
-    pub(crate) fn usage_after(&self, key: &(RunIx, Day, DimsIx), change: &Usage) -> Option<Usage> {
-        self.receipt(key).map_or(Usage::ZERO, |receipt| receipt.usage).checked_add(change)
+    pub(crate) fn usage_after(&self, place: u32, change: &Usage) -> Option<Usage> {
+        self.receipt_at(place)?.usage.checked_add(change)
     }
 
-    /// The receipt of a run, day and dims, to change.
-    pub(crate) fn receipt_mut(&mut self, key: (RunIx, Day, DimsIx)) -> &mut Receipt {
+    /// The place of the receipt of a run, day and dims; an empty one is made where there is none.
+    pub(crate) fn place(&mut self, key: (RunIx, Day, DimsIx)) -> u32 {
         let next = self.receipts();
         let place = *self.place_of.get_or_insert_with(key, || next);
         if place == next {
             let new = Receipt { key, counts: Counts::default(), usage: Usage::ZERO, dirty: false };
             self.receipts.push(new);
         }
+        place
+    }
+
+    /// A receipt, to change.
+    pub(crate) fn receipt_mut(&mut self, place: u32) -> &mut Receipt {
         let index = usize::try_from(place).expect("a u32 fits a usize");
         let receipt = self.receipts.get_mut(index).expect("places are given by this map");
         if !receipt.dirty {
@@ -196,7 +201,8 @@ impl Producers {
 
     /// Takes a receipt of a checkpoint.
     pub(crate) fn restore_receipt(&mut self, key: (RunIx, Day, DimsIx), counts: Counts, usage: Usage) {
-        let receipt = self.receipt_mut(key);
+        let place = self.place(key);
+        let receipt = self.receipt_mut(place);
         (receipt.counts, receipt.usage, receipt.dirty) = (counts, usage, false);
         self.dirty_receipts.clear();
     }

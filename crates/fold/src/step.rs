@@ -38,8 +38,8 @@ struct Decision {
     /// The report with its cost.
     priced: Report,
     lifetime: Usage,
-    /// The receipts that its usage and that of the report before it belong to.
-    receipts: [Option<(ReceiptKey, Usage)>; 2],
+    /// The places of the receipts that its usage and that of the report before it belong to.
+    receipts: [Option<(u32, Usage)>; 2],
 }
 
 impl Work {
@@ -97,10 +97,15 @@ impl Work {
         into: &mut Changes,
     ) -> Counts {
         let seen = slot.as_ref().and_then(|slot| slot.as_ref());
-        let decision = decide(fold, line, seen);
+        // A receipt is made for every record of a run; all else is decided before anything is changed.
+        let receipt = fold.producers.place(receipt_key(line.run, line.report));
+        let before = seen
+            .map(|was| receipt_key(line.run, was))
+            .filter(|key| *key != receipt_key(line.run, line.report));
+        let decision = decide(fold, line, seen, (receipt, before));
         let version = Version::new(fold.incarnation, line.report.offset.next());
         let counts = counts(&decision.verdict);
-        producer(fold, line, &decision, &counts, version);
+        producer(fold, line, &decision, (receipt, &counts), version);
         match decision.verdict {
             Verdict::Rejected(reason) => {
                 into.rejects.push(overflow(fold, line, reason));
@@ -117,8 +122,10 @@ impl Work {
             Verdict::Fresh => {}
         }
         self.post(fold, version, line.account, &decision.priced, decision.priced.usage);
-        // Also of a report that counts nothing: its session has been seen.
-        self.session(fold, version, session::hull(line.account, line.report));
+        if decision.priced.usage.is_zero() {
+            // It counts nothing, and its session has been seen.
+            self.session(fold, version, session::hull(line.account, line.report));
+        }
         fold.totals.set_lifetime(line.account, decision.lifetime);
         into.seen.push(Seen { key: line.key, report: decision.priced });
         if let Some(slot) = slot {
@@ -186,75 +193,92 @@ fn place_in_order(posting: &Posting, place: u32) -> u128 {
         | u128::from(place)
 }
 
-fn decide(fold: &Fold, line: &Line<'_>, seen: Option<&Report>) -> Decision {
+fn receipt_key(run: RunIx, report: &Report) -> ReceiptKey {
+    (run, report.occurred.minute().day(), report.dims)
+}
+
+fn decide(
+    fold: &mut Fold,
+    line: &Line<'_>,
+    seen: Option<&Report>,
+    receipts: (u32, Option<ReceiptKey>),
+) -> Decision {
     let verdict = admit(line.report, seen);
     let was = match &verdict {
         Verdict::Fresh => None,
         Verdict::Revised { was, .. } => Some(was),
-        Verdict::Duplicate { .. } | Verdict::Rejected(_) => {
-            return Decision { verdict, priced: *line.report, lifetime: Usage::ZERO, receipts: [None; 2] };
-        }
+        Verdict::Duplicate { .. } | Verdict::Rejected(_) => return nothing(line, verdict),
     };
-    standing(fold, line, was, &verdict).unwrap_or(Decision {
-        verdict: Verdict::Rejected(Reason::Overflow),
-        priced: *line.report,
-        lifetime: Usage::ZERO,
-        receipts: [None; 2],
-    })
+    let decision = standing(fold, line, was, &verdict, receipts);
+    decision.unwrap_or_else(|| nothing(line, Verdict::Rejected(Reason::Overflow)))
+}
+
+fn nothing(line: &Line<'_>, verdict: Verdict) -> Decision {
+    Decision { verdict, priced: *line.report, lifetime: Usage::ZERO, receipts: [None; 2] }
 }
 
 /// What a report that stands does; `None` when a sum would leave the range of an i64.
-fn standing(fold: &Fold, line: &Line<'_>, was: Option<&Report>, verdict: &Verdict) -> Option<Decision> {
+fn standing(
+    fold: &mut Fold,
+    line: &Line<'_>,
+    was: Option<&Report>,
+    verdict: &Verdict,
+    (receipt, before): (u32, Option<ReceiptKey>),
+) -> Option<Decision> {
     let report = line.report;
-    let usage = price::price(
-        &fold.book,
-        fold.names.dims(report.dims).as_ref().as_ref(),
-        report.occurred,
-        &report.usage,
-    )?;
+    let dims = fold.names.dims(report.dims).as_ref().as_ref();
+    let usage = price::price(&fold.book, dims, report.occurred, &report.usage)?;
     let minus = was.map_or(Usage::ZERO, |was| was.usage);
     let lifetime = fold.totals.lifetime_after(line.account, &minus, &usage)?;
-    let key = |report: &Report| (line.run, report.occurred.minute().day(), report.dims);
-    let after = |key, change: &Usage| Some((key, fold.producers.usage_after(&key, change)?));
-    let receipts = match was {
-        Some(was) if key(was) != key(report) => {
-            [after(key(was), &minus.checked_neg()?), after(key(report), &usage)].map(Some)
-        }
-        _ => [Some(after(key(report), &usage.checked_sub(&minus)?)), None],
+    let before = before.filter(|_| was.is_some()).map(|key| fold.producers.place(key));
+    let after = |place, change: &Usage| Some((place, fold.producers.usage_after(place, change)?));
+    let receipts = match before {
+        Some(before) => [Some(after(before, &minus.checked_neg()?)?), Some(after(receipt, &usage)?)],
+        None => [Some(after(receipt, &usage.checked_sub(&minus)?)?), None],
     };
-    let receipts = match receipts {
-        [Some(first), None] => [Some(first?), None],
-        [Some(first), Some(second)] => [Some(first?), Some(second?)],
-        [None, _] => [None; 2],
-    };
-    let priced = Report { usage, ..*report };
-    Some(Decision { verdict: *verdict, priced, lifetime, receipts })
+    Some(Decision { verdict: *verdict, priced: Report { usage, ..*report }, lifetime, receipts })
 }
 
 /// The run has sent a copy, and its receipts say what became of it.
-fn producer(fold: &mut Fold, line: &Line<'_>, decision: &Decision, counts: &Counts, version: Version) {
-    fold.producers.see(line.run, line.sequence, line.log_time);
-    fold.clickhouse.mark(DueKey::Producer(line.run), version);
-    for (key, usage) in decision.receipts.iter().flatten() {
-        fold.producers.receipt_mut(*key).usage = *usage;
-        fold.clickhouse.mark(DueKey::Receipt(key.0, key.1, key.2), version);
+fn producer(
+    fold: &mut Fold,
+    line: &Line<'_>,
+    decision: &Decision,
+    (receipt, counts): (u32, &Counts),
+    version: Version,
+) {
+    see(fold, (line.run, line.sequence, line.log_time), version);
+    for (place, usage) in decision.receipts.iter().flatten() {
+        fold.producers.receipt_mut(*place).usage = *usage;
+        if *place != receipt {
+            mark_receipt(fold, *place, version);
+        }
     }
-    let (day, dims) = (line.report.occurred.minute().day(), line.report.dims);
-    count(fold, (line.run, day, dims), counts, version);
+    count(fold, receipt, counts, version);
 }
 
-fn count(fold: &mut Fold, key: ReceiptKey, counts: &Counts, version: Version) {
-    let receipt = fold.producers.receipt_mut(key);
+fn see(fold: &mut Fold, (run, sequence, log_time): (RunIx, Sequence, LogTime), version: Version) {
+    fold.producers.see(run, sequence, log_time);
+    fold.clickhouse.mark(DueKey::Producer(run), version);
+}
+
+fn count(fold: &mut Fold, place: u32, counts: &Counts, version: Version) {
+    let receipt = fold.producers.receipt_mut(place);
     receipt.counts = receipt.counts.plus(counts);
-    fold.clickhouse.mark(DueKey::Receipt(key.0, key.1, key.2), version);
+    mark_receipt(fold, place, version);
+}
+
+fn mark_receipt(fold: &mut Fold, place: u32, version: Version) {
+    let (run, day, dims) = fold.producers.receipt_at(place).expect("a place that was just given").key;
+    fold.clickhouse.mark(DueKey::Receipt(run, day, dims), version);
 }
 
 fn refuse(fold: &mut Fold, refused: &Refused) {
     let version = Version::new(fold.incarnation, refused.offset.next());
-    fold.producers.see(refused.run, refused.sequence, refused.log_time);
-    fold.clickhouse.mark(DueKey::Producer(refused.run), version);
+    see(fold, (refused.run, refused.sequence, refused.log_time), version);
     let counts = Counts { read: 1, rejected: 1, ..Counts::default() };
-    count(fold, (refused.run, refused.day, refused.dims), &counts, version);
+    let place = fold.producers.place((refused.run, refused.day, refused.dims));
+    count(fold, place, &counts, version);
 }
 
 fn overflow(fold: &Fold, line: &Line<'_>, reason: Reason) -> Reject {
