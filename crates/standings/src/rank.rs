@@ -24,6 +24,10 @@ const MANTISSA_BITS: u32 = 23;
 /// The digest of zero; the digests of all magnitudes lie within 2³⁰ of it.
 const ZERO: u32 = 1 << 31;
 
+/// See [`digest`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest(u32);
+
 /// A value's digest and who has it, as an index into the people.
 type Entry = (u32, u32);
 
@@ -34,14 +38,13 @@ pub struct Scratch {
     sorted: Vec<Entry>,
 }
 
-/// Ranks the people 0..`count`, who are in order of `PersonId`, by `value`, greatest first. The standing of person i
-/// is at index i; nobody has climbed yet.
+/// Ranks the people 0..`digests.len()`, who are in order of `PersonId`, by `value`, greatest first; `digests` are
+/// those of their values. The standing of person i is at index i; nobody has climbed yet.
 ///
-/// `count` is at most `u32::MAX`, the greatest rank: more people are left unranked at the end of the list.
-pub fn rank(count: usize, value: impl Fn(u32) -> i128, scratch: &mut Scratch) -> Vec<Standing> {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
+/// There are at most `u32::MAX` people, the greatest rank: more are left out.
+pub fn rank(digests: &[Digest], value: impl Fn(u32) -> i128, scratch: &mut Scratch) -> Vec<Standing> {
     scratch.entries.clear();
-    scratch.entries.extend((0..count).map(|person| (digest(value(person)), person)));
+    scratch.entries.extend(digests.iter().zip(0_u32..).map(|(digest, person)| (digest.0, person)));
     sort_by_digest(&mut scratch.entries, &mut scratch.sorted);
     sort_equal_digests(&mut scratch.entries, &value);
     place(&scratch.entries, &value)
@@ -49,13 +52,14 @@ pub fn rank(count: usize, value: impl Fn(u32) -> i128, scratch: &mut Scratch) ->
 
 /// A number that is smaller the greater `value` is, or equal for neighbours: like a 32-bit float, sign, length and
 /// leading bits. Values under 2²⁴ have digests of their own.
-fn digest(value: i128) -> u32 {
+#[must_use]
+pub fn digest(value: i128) -> Digest {
     let magnitude = value.unsigned_abs();
     let length = u128::BITS.saturating_sub(magnitude.leading_zeros());
     let dropped = length.saturating_sub(MANTISSA_BITS.saturating_add(1));
     let leading = u32::try_from(magnitude >> dropped).expect("24 bits are left after the shift");
     let ascending = (dropped << MANTISSA_BITS).saturating_add(leading);
-    if value < 0 { ZERO.saturating_add(ascending) } else { ZERO.saturating_sub(ascending) }
+    Digest(if value < 0 { ZERO.saturating_add(ascending) } else { ZERO.saturating_sub(ascending) })
 }
 
 /// True when no other value has this digest.

@@ -6,7 +6,7 @@ use tally_domain::{Board, Incarnation, Minute, Offset, Partition, Version};
 
 use crate::movement::{Earlier, climb};
 use crate::people::PersonTotals;
-use crate::rank::{Scratch, Standing, rank};
+use crate::rank::{Digest, Scratch, Standing, digest, rank};
 
 /// One consistent ranking of everyone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,11 +103,19 @@ pub fn snapshot(
 /// Ranks `people`, who are in order of person, on each board of [`Board::all`].
 #[must_use]
 pub fn rank_all(people: &[PersonTotals]) -> Vec<Vec<Standing>> {
+    // One walk through the totals, which are far larger than all that is made of them.
+    let mut digests: [Vec<Digest>; 8] = std::array::from_fn(|_| Vec::with_capacity(people.len()));
+    for totals in people {
+        for (board, column) in Board::all().zip(&mut digests) {
+            column.push(digest(totals.window(board.window).of(board.metric)));
+        }
+    }
     let mut scratch = Scratch::default();
     let value = |person: u32, board: Board| {
         let index = usize::try_from(person).expect("an index of a list fits in usize");
         let totals = people.get(index).expect("ranks are asked of the people alone");
         totals.window(board.window).of(board.metric)
     };
-    Board::all().map(|board| rank(people.len(), |person| value(person, board), &mut scratch)).collect()
+    let boards = Board::all().zip(&digests);
+    boards.map(|(board, column)| rank(column, |person| value(person, board), &mut scratch)).collect()
 }

@@ -8,7 +8,7 @@ use tally_domain::{
     Window,
 };
 
-use crate::rank::{Scratch, Standing, rank};
+use crate::rank::{Digest, Scratch, Standing, digest, rank};
 use crate::*;
 
 fn person(number: u8) -> PersonId {
@@ -132,7 +132,8 @@ proptest! {
 fn equal_values_share_a_rank_and_keep_places_of_their_own() {
     let mut scratch = Scratch::default();
     let mut drawn = |values: &[i128]| -> Vec<(u32, u32)> {
-        let standings = rank(values.len(), |i| values[usize::try_from(i).unwrap()], &mut scratch);
+        let digests: Vec<Digest> = values.iter().map(|&value| digest(value)).collect();
+        let standings = rank(&digests, |i| values[usize::try_from(i).unwrap()], &mut scratch);
         standings.iter().map(|s| (s.rank, s.place)).collect()
     };
     assert_eq!(drawn(&[5, 9, 5, -1, 0, 9]), [(3, 3), (1, 1), (3, 4), (6, 6), (5, 5), (1, 2)]);
