@@ -73,7 +73,7 @@ pub(crate) fn producer(dir: &Path) -> io::Result<ProducerId> {
     if !path.exists() {
         // Written whole under another name first: two processes may start at once, and either's will do.
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
         let draft = dir.join(format!("producer.{}", Hash128(bytes)));
         let mut file = File::create_new(&draft)?;
         file.write_all(Hash128(bytes).to_string().as_bytes())?;
