@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod render;
 mod report;
+mod status;
 
 use std::process::ExitCode;
 
