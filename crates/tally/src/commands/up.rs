@@ -30,6 +30,7 @@ pub(crate) struct Up {}
 impl Up {
     pub(crate) fn run(&self, global: &Global) -> Result<ExitStatus> {
         let (config, _) = global.load()?;
+        tally_telemetry::init_diagnostics(tally_telemetry::Format::Auto, &config.diagnostics.filter)?;
         let clock = global.clock.unwrap_or(Clock::System);
         let executable = std::env::current_exe().context("finding the path of this program")?;
         let ownership = own(&config)?;
