@@ -10,10 +10,10 @@ CREATE TABLE IF NOT EXISTS ${t}account_totals${on_cluster} (
     service_tier LowCardinality(String) COMMENT 'service tier; empty = unsaid',
     region LowCardinality(String) COMMENT 'region; empty = unsaid',
     unsplit UInt8 COMMENT 'what the source cannot split: 1 reasoning in output, 2 life of cache writes, 4 cache in input',
-    h24 ${usage} COMMENT 'usage of the slices in (clock - 24 h, clock]; tokens, requests, cost in US dollars',
-    d7 ${usage} COMMENT 'usage of the last 7 days',
-    d30 ${usage} COMMENT 'usage of the last 30 days: what people are ranked by',
-    lifetime ${usage} COMMENT 'usage of all that was ever accepted',
+    ${usage:24h},
+    ${usage:7d},
+    ${usage:30d},
+    ${usage:lifetime},
     version UInt64 COMMENT 'incarnation (16 bits) and next offset (48 bits) of the state this was read from'
 ) ENGINE = ${replacing}(version)
 ORDER BY (account, model, tool, view, service_tier, region, unsplit)

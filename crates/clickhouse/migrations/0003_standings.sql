@@ -42,10 +42,10 @@ CREATE TABLE IF NOT EXISTS ${t}rankings${on_cluster} (
     keep ${keep} COMMENT 'how long the snapshot is kept',
     as_of DateTime('UTC') COMMENT 'least clock of the partitions: the minute that the ranks are true for',
     person FixedString(16) COMMENT 'person',
-    h24 ${standing} COMMENT 'standing over the last 24 hours: totals; rank (equal totals share one), place (unique, for paging) and places climbed since the earlier snapshot (NULL = not on it), by tokens and by list cost',
-    d7 ${standing} COMMENT 'standing over the last 7 days',
-    d30 ${standing} COMMENT 'standing over the last 30 days',
-    lifetime ${standing} COMMENT 'standing over all time',
+    ${standing:24h},
+    ${standing:7d},
+    ${standing:30d},
+    ${standing:lifetime},
     tier LowCardinality(String) COMMENT 'percentile band of the 30-day token board; empty = none',
     titles Array(LowCardinality(String)) COMMENT 'titles held'
 ) ENGINE = ${replacing}

@@ -26,16 +26,22 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// A handle that is cheap to clone; connections are pooled behind it.
+/// A handle that is cheap to clone. Clones share connections, and connections belong to the runtime that opened
+/// them: for another runtime take [`Database::with_own_connections`].
 #[derive(Clone)]
 pub struct Database {
     client: Client,
     layout: Layout,
+    url: String,
+    credentials: Option<Credentials>,
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("layout", &self.layout).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("url", &self.url)
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,7 +54,14 @@ impl Database {
             Some(Credentials { user, password }) => client.with_user(user).with_password(password),
             None => client,
         };
-        Self { client, layout }
+        Self { client, layout, url: url.to_owned(), credentials: credentials.cloned() }
+    }
+
+    /// The same server and tables for use on another runtime. A pooled connection is driven by the runtime that
+    /// opened it; used from elsewhere, it would wait for that one.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        Self::new(&self.url, self.credentials.as_ref(), self.layout.clone())
     }
 
     /// Names of the tables.

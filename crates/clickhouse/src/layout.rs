@@ -6,9 +6,12 @@
 //! * `${replacing}` — `ReplacingMergeTree`, or `ReplicatedReplacingMergeTree` on a cluster
 //! * `${merge_tree}` — `MergeTree`, or `ReplicatedMergeTree` on a cluster
 //! * `${refresh}` — seconds between two refreshes of a refreshable view
-//! * `${view}`, `${window}`, `${keep}`, `${usage}`, `${standing}` — types that several columns share
+//! * `${view}`, `${window}`, `${keep}` — types that several columns share
+//! * `${usage:30d}`, `${standing:30d}` — definitions of the columns of one window
+//! * `${lanes:30d}` — names of the usage columns of one window
 
-use crate::rows::columns::{STANDING, USAGE};
+use crate::rows::columns::{STANDING, USAGE, definitions};
+use tally_domain::Window;
 
 const VIEW: &str = "Enum8('unknown' = 0, 'sdk' = 1, 'collector_otel' = 2, 'transcript' = 3, 'gateway' = 4, \
      'provider_report' = 5, 'table' = 6)";
@@ -94,11 +97,19 @@ impl Layout {
             ("${view}", VIEW.to_owned()),
             ("${window}", WINDOW.to_owned()),
             ("${keep}", KEEP.to_owned()),
-            ("${usage}", USAGE.to_owned()),
-            ("${standing}", STANDING.to_owned()),
         ];
-        placeholders.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+        let text = Window::ALL.into_iter().fold(text.to_owned(), |text, window| of_window(&text, window));
+        placeholders.iter().fold(text, |text, (name, value)| text.replace(name, value))
     }
+}
+
+/// The text with the placeholders of one window replaced.
+fn of_window(text: &str, window: Window) -> String {
+    let name = window.name();
+    let lanes: Vec<String> = USAGE.iter().map(|(lane, ..)| format!("{lane}_{name}")).collect();
+    text.replace(&format!("${{usage:{name}}}"), &definitions(&USAGE, window))
+        .replace(&format!("${{standing:{name}}}"), &definitions(&STANDING, window))
+        .replace(&format!("${{lanes:{name}}}"), &lanes.join(", "))
 }
 
 /// True for a name that needs no quoting.

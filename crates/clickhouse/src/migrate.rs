@@ -72,11 +72,6 @@ struct Step {
 /// # Errors
 /// When a statement fails, or one that was applied has since been edited.
 pub async fn migrate(database: &Database) -> Result<Migrated, ClickHouseError> {
-    migrate_at_most(database, usize::MAX).await
-}
-
-/// [`migrate`], stopping as a kill would once `statements` have been sent and before the last of them is recorded.
-async fn migrate_at_most(database: &Database, statements: usize) -> Result<Migrated, ClickHouseError> {
     database.execute("creating the database", "CREATE DATABASE IF NOT EXISTS ${d}${on_cluster}").await?;
     database.execute("creating table migrations", RECORDS).await?;
     let applied = applied(database).await?;
@@ -96,9 +91,6 @@ async fn migrate_at_most(database: &Database, statements: usize) -> Result<Migra
         };
         run(database, &step).await?;
         done.ran = done.ran.saturating_add(1);
-        if done.ran >= statements {
-            return Ok(done);
-        }
         record(database, &step, text, version).await?;
     }
     Ok(done)

@@ -11,7 +11,7 @@ use crate::rows::{
 };
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use tally_domain::{AccountKey, Board, Epoch, Metric, Minute, PersonId, ProducerId, Window};
+use tally_domain::{AccountKey, Board, Epoch, Minute, PersonId, ProducerId};
 
 /// A complete snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -137,23 +137,14 @@ pub struct Page {
     pub limit: u32,
 }
 
-/// Name of the tuple column of a window.
-#[must_use]
-pub const fn column(window: Window) -> &'static str {
-    match window {
-        Window::Hours24 => "h24",
-        Window::Days7 => "d7",
-        Window::Days30 => "d30",
-        Window::Lifetime => "lifetime",
-    }
+/// Column names stand in the text as windows and metrics: closed sets, so nothing is quoted.
+fn of_board(text: &str, board: Board) -> String {
+    text.replace("${window_name}", board.window.name()).replace("${by}", board.metric.name())
 }
 
-fn of_board(text: &str, board: Board) -> String {
-    let by = match board.metric {
-        Metric::Tokens => "tokens",
-        Metric::Cost => "cost",
-    };
-    text.replace("${column}", column(board.window)).replace("${by}", by)
+/// The columns of a row type, for a query of all of them.
+fn with_fields<T: Row>(text: &str) -> String {
+    text.replace("${fields}", &T::COLUMN_NAMES.join(", "))
 }
 
 type Answer<T> = Result<T, ClickHouseError>;
@@ -211,8 +202,9 @@ impl Database {
     /// # Errors
     /// See the `impl`.
     pub async fn person(&self, of: &SnapshotHead, person: PersonId) -> Answer<Option<RankingRecord>> {
-        let query =
-            self.of_snapshot(include_str!("../queries/person.sql"), of).param("person", person.to_string());
+        let query = self
+            .of_snapshot(&with_fields::<RankingRecord>(include_str!("../queries/person.sql")), of)
+            .param("person", person.to_string());
         Ok(self.fetch("reading a person", query).await?.pop())
     }
 
@@ -329,7 +321,8 @@ impl Database {
     /// # Errors
     /// See the `impl`.
     pub async fn account_totals(&self) -> Answer<Vec<AccountTotalRecord>> {
-        let query = self.query(include_str!("../queries/account_totals.sql"));
+        let query =
+            self.query(&with_fields::<AccountTotalRecord>(include_str!("../queries/account_totals.sql")));
         self.fetch("reading account totals", query).await
     }
 

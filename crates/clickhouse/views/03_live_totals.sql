@@ -5,15 +5,15 @@ SELECT
     person,
     span AS window,
     input + cache_read + cache_write_5m + cache_write_1h + output + reasoning AS tokens,
-    sum(toInt128(u.input)) AS input,
-    sum(toInt128(u.cache_read)) AS cache_read,
-    sum(toInt128(u.cache_write_5m)) AS cache_write_5m,
-    sum(toInt128(u.cache_write_1h)) AS cache_write_1h,
-    sum(toInt128(u.output)) AS output,
-    sum(toInt128(u.reasoning)) AS reasoning,
-    sum(toInt128(u.requests)) AS requests,
-    sum(toInt128(u.unpriced)) AS unpriced,
-    sum(u.cost) AS cost,
+    sum(toInt128(u.1)) AS input,
+    sum(toInt128(u.2)) AS cache_read,
+    sum(toInt128(u.3)) AS cache_write_5m,
+    sum(toInt128(u.4)) AS cache_write_1h,
+    sum(toInt128(u.5)) AS output,
+    sum(toInt128(u.6)) AS reasoning,
+    sum(toInt128(u.7)) AS requests,
+    sum(toInt128(u.8)) AS unpriced,
+    sum(u.9) AS cost,
     assumeNotNull((SELECT min(clock) FROM ${t}progress_now)) AS as_of
 FROM (
     SELECT
@@ -21,7 +21,7 @@ FROM (
         ['24h', '7d', '30d', 'lifetime'] AS spans,
         [a.newest.1, a.newest.2, a.newest.3, a.newest.4] AS usages
     FROM (
-        SELECT account, argMax((h24, d7, d30, lifetime), version) AS newest
+        SELECT account, argMax(((${lanes:24h}), (${lanes:7d}), (${lanes:30d}), (${lanes:lifetime})), version) AS newest
         FROM ${t}account_totals
         GROUP BY account, model, tool, view, service_tier, region, unsplit
     ) AS a

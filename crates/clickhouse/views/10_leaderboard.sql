@@ -7,41 +7,49 @@ SELECT
     r.person AS person,
     n.name AS name,
     n.team AS team,
-    r.standing.tokens AS tokens,
-    r.standing.cache_read AS cache_read,
-    if(r.standing.tokens > 0, toFloat64(r.standing.cache_read) / toFloat64(r.standing.tokens), 0) AS cache_read_share,
-    r.standing.requests AS requests,
-    r.standing.unpriced AS unpriced,
-    r.standing.cost AS cost,
-    r.standing.rank_tokens AS rank_tokens,
-    r.standing.place_tokens AS place_tokens,
-    r.standing.climbed_tokens AS climbed_tokens,
-    r.standing.rank_cost AS rank_cost,
-    r.standing.place_cost AS place_cost,
-    r.standing.climbed_cost AS climbed_cost,
+    r.tokens AS tokens,
+    r.cache_read AS cache_read,
+    if(r.tokens > 0, toFloat64(r.cache_read) / toFloat64(r.tokens), 0) AS cache_read_share,
+    r.requests AS requests,
+    r.unpriced AS unpriced,
+    r.cost AS cost,
+    r.rank_tokens AS rank_tokens,
+    r.place_tokens AS place_tokens,
+    r.climbed_tokens AS climbed_tokens,
+    r.rank_cost AS rank_cost,
+    r.place_cost AS place_cost,
+    r.climbed_cost AS climbed_cost,
     r.tier AS tier,
     r.titles AS titles
 FROM (
     SELECT
-        '24h' AS span, snapshot, as_of, person, tier, titles, h24 AS standing
+        '24h' AS span, snapshot, as_of, person, tier, titles,
+        tokens_24h AS tokens, cache_read_24h AS cache_read, requests_24h AS requests, unpriced_24h AS unpriced, cost_24h AS cost, rank_tokens_24h AS rank_tokens,
+        place_tokens_24h AS place_tokens, climbed_tokens_24h AS climbed_tokens, rank_cost_24h AS rank_cost, place_cost_24h AS place_cost, climbed_cost_24h AS climbed_cost
     FROM ${t}rankings
     WHERE (snapshot, people_version) IN (SELECT snapshot, people_version FROM ${t}snapshot_newest)
     LIMIT 1 BY person
     UNION ALL
     SELECT
-        '7d' AS span, snapshot, as_of, person, tier, titles, d7 AS standing
+        '7d' AS span, snapshot, as_of, person, tier, titles,
+        tokens_7d AS tokens, cache_read_7d AS cache_read, requests_7d AS requests, unpriced_7d AS unpriced, cost_7d AS cost, rank_tokens_7d AS rank_tokens,
+        place_tokens_7d AS place_tokens, climbed_tokens_7d AS climbed_tokens, rank_cost_7d AS rank_cost, place_cost_7d AS place_cost, climbed_cost_7d AS climbed_cost
     FROM ${t}rankings
     WHERE (snapshot, people_version) IN (SELECT snapshot, people_version FROM ${t}snapshot_newest)
     LIMIT 1 BY person
     UNION ALL
     SELECT
-        '30d' AS span, snapshot, as_of, person, tier, titles, d30 AS standing
+        '30d' AS span, snapshot, as_of, person, tier, titles,
+        tokens_30d AS tokens, cache_read_30d AS cache_read, requests_30d AS requests, unpriced_30d AS unpriced, cost_30d AS cost, rank_tokens_30d AS rank_tokens,
+        place_tokens_30d AS place_tokens, climbed_tokens_30d AS climbed_tokens, rank_cost_30d AS rank_cost, place_cost_30d AS place_cost, climbed_cost_30d AS climbed_cost
     FROM ${t}rankings
     WHERE (snapshot, people_version) IN (SELECT snapshot, people_version FROM ${t}snapshot_newest)
     LIMIT 1 BY person
     UNION ALL
     SELECT
-        'lifetime' AS span, snapshot, as_of, person, tier, titles, lifetime AS standing
+        'lifetime' AS span, snapshot, as_of, person, tier, titles,
+        tokens_lifetime AS tokens, cache_read_lifetime AS cache_read, requests_lifetime AS requests, unpriced_lifetime AS unpriced, cost_lifetime AS cost, rank_tokens_lifetime AS rank_tokens,
+        place_tokens_lifetime AS place_tokens, climbed_tokens_lifetime AS climbed_tokens, rank_cost_lifetime AS rank_cost, place_cost_lifetime AS place_cost, climbed_cost_lifetime AS climbed_cost
     FROM ${t}rankings
     WHERE (snapshot, people_version) IN (SELECT snapshot, people_version FROM ${t}snapshot_newest)
     LIMIT 1 BY person

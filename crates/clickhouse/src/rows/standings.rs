@@ -1,6 +1,6 @@
 //! Rows that the ranker writes: see `migrations/0003_standings.sql`.
 
-use super::{Hash, StandingTuple, Table, tables};
+use super::{Hash, StandingColumns, Table, tables};
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use tally_domain::Window;
@@ -95,7 +95,7 @@ pub struct UserTotalRecord {
 }
 
 /// `rankings`: one person in one snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "column by column as documented in migrations/0003_standings.sql")]
 pub struct RankingRecord<S = String> {
     pub snapshot: u64,
@@ -103,12 +103,26 @@ pub struct RankingRecord<S = String> {
     pub keep: KeepCode,
     pub as_of: u32,
     pub person: Hash,
-    pub h24: StandingTuple,
-    pub d7: StandingTuple,
-    pub d30: StandingTuple,
-    pub lifetime: StandingTuple,
+    pub h24: StandingColumns,
+    pub d7: StandingColumns,
+    pub d30: StandingColumns,
+    pub lifetime: StandingColumns,
     pub tier: S,
     pub titles: Vec<S>,
+}
+
+/// Written by hand because the four windows are eleven columns each; the tests hold it against the table.
+impl<S> Row for RankingRecord<S> {
+    const NAME: &'static str = "RankingRecord";
+    const COLUMN_NAMES: &'static [&'static str] = super::columns::per_window!(
+        ["snapshot" "people_version" "keep" "as_of" "person"]
+        ["tokens" "cache_read" "requests" "unpriced" "cost" "rank_tokens" "place_tokens" "climbed_tokens"
+         "rank_cost" "place_cost" "climbed_cost"]
+        ["tier" "titles"]
+    );
+    const COLUMN_COUNT: usize = Self::COLUMN_NAMES.len();
+    const KIND: clickhouse::_priv::RowKind = clickhouse::_priv::RowKind::Struct;
+    type Value<'a> = Self;
 }
 
 /// `snapshots`: the marker row of a complete snapshot.
