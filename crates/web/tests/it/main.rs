@@ -1,8 +1,9 @@
-//! The pages as they are served: from rows written down here, in a real browser.
+//! The pages as they are served: from rows written down here, from the real engine, in a real browser.
 
 #![cfg(test)]
 
 mod browser;
+mod engine;
 mod pages;
 mod rig;
 mod server;

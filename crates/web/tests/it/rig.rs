@@ -1,7 +1,12 @@
-//! Serving pages to a test: a free port, a client.
+//! Serving pages to a test: a free port, a client, an engine.
 
+use clickhouse_embedded::{Engine, EngineOptions, LibraryPlaces, find_library};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tally_clickhouse::{Database, Layout, migrate};
 use tally_domain::WallTime;
 use tally_web::{Options, Source};
 
@@ -33,4 +38,37 @@ pub(crate) fn client() -> reqwest::Client {
 pub(crate) async fn get(address: &str) -> (u16, String) {
     let answer = client().get(address).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// A migrated database of its own in the embedded engine, or in `TALLY_TEST_CLICKHOUSE_URL`.
+pub(crate) async fn database() -> Database {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("web_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let database = Database::new(&engine_url(), None, Layout::new(&name, "t_", None, 3_600).unwrap());
+    migrate(&database).await.unwrap();
+    database
+}
+
+fn engine_url() -> String {
+    static ENGINE: OnceLock<(Engine, tempfile::TempDir)> = OnceLock::new();
+    std::env::var("TALLY_TEST_CLICKHOUSE_URL").unwrap_or_else(|_| {
+        let (engine, _) = ENGINE.get_or_init(|| {
+            let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let places = LibraryPlaces {
+                variable: "TALLY_ENGINE_LIBRARY",
+                cache_folder: "tally",
+                fetch: "cargo xtask fetch",
+            };
+            let library = find_library(places).unwrap_or_else(|error| panic!("{error}"));
+            let options = EngineOptions::new(library, directory.path().join("engine"));
+            (Engine::spawn(&engine_program(), std::iter::empty::<&str>(), &options).unwrap(), directory)
+        });
+        engine.url().to_owned()
+    })
+}
+
+/// `examples/engine.rs`, which cargo builds beside the tests.
+fn engine_program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().and_then(Path::parent).unwrap().join("examples/engine")
 }
