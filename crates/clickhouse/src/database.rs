@@ -60,8 +60,8 @@ impl Database {
     /// The same server and tables for use on another runtime. A pooled connection is driven by the runtime that
     /// opened it; used from elsewhere, it would wait for that one.
     #[must_use]
-    pub fn with_own_connections(&self) -> Self {
-        Self::new(&self.url, self.credentials.as_ref(), self.layout.clone())
+    pub fn with_own_connections(self) -> Self {
+        Self::new(&self.url, self.credentials.as_ref(), self.layout)
     }
 
     /// Names of the tables.

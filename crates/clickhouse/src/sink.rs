@@ -51,7 +51,7 @@ impl Sink {
     ///
     /// # Errors
     /// When the operating system gives no thread, or no runtime can be made.
-    pub fn start(database: &Database) -> std::io::Result<Self> {
+    pub fn start(database: Database) -> std::io::Result<Self> {
         let database = database.with_own_connections();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (work, taken) = std::sync::mpsc::sync_channel(WAITING_MAX);

@@ -28,7 +28,7 @@ fn publication(version: u64, totals: Vec<TotalRow>) -> Rows {
 
 /// Submits and waits for the answers, at most ten seconds.
 fn answers(database: &Database, publications: Vec<Rows>) -> Vec<Outcome> {
-    let mut sink = Sink::start(database).unwrap();
+    let mut sink = Sink::start(database.clone()).unwrap();
     let (count, mut outcomes) = (publications.len(), Vec::new());
     for rows in publications {
         sink.submit(rows).unwrap();
