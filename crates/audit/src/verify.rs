@@ -181,9 +181,7 @@ const REPORTS: &str =
     requests, content_hash
     FROM ${t}events WHERE entry = 'usage' AND reason = '' ORDER BY account";
 
-const TOTALS: &str = "SELECT partition, account, toString(model) AS model, toString(tool) AS tool, view,
-    toString(service_tier) AS service_tier, toString(region) AS region, unsplit, h24, d7, d30, lifetime, version
-    FROM ${t}account_totals FINAL ORDER BY account";
+const TOTALS: &str = "SELECT * FROM ${t}account_totals FINAL ORDER BY account";
 
 const HOURS: &str = "SELECT partition, account, hour, toString(model) AS model, toString(tool) AS tool, view,
     toString(service_tier) AS service_tier, toString(region) AS region, unsplit, input, cache_read, cache_write_5m,

@@ -5,7 +5,7 @@ use tally_clickhouse::{Database, migrate};
 /// Every column of every table and view, as one text.
 async fn shape(database: &Database) -> String {
     let columns = "SELECT arrayStringConcat(groupArray(concat(table, '.', name, ' ', type)), '\n') FROM
-        (SELECT * FROM system.columns WHERE database = '${d}' AND table NOT LIKE '.inner%' ORDER BY table, position)";
+        (SELECT * FROM system.columns WHERE database = '${d}' AND table NOT LIKE '.%' ORDER BY table, position)";
     value(database, columns).await
 }
 
