@@ -39,11 +39,30 @@ pub enum ClientError {
     Setup(Box<reqwest::Error>),
 }
 
-/// An event on its way: which line it came from is forgotten here.
+/// What a line became, on its way.
 #[derive(Clone, Debug)]
-pub(crate) struct Numbered {
-    pub(crate) event: SourceEvent,
-    pub(crate) sequence: Sequence,
+#[expect(clippy::large_enum_variant, reason = "nearly every item is an event")]
+pub(crate) enum Item {
+    /// Usage, and its number.
+    Event(SourceEvent, Sequence),
+    /// A line that could not become usage, to be kept and counted.
+    Reject(KeptLine),
+}
+
+/// An unreadable line, as the collector keeps it. No path: that would name people and what they work on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct KeptLine {
+    pub(crate) source: String,
+    pub(crate) position: String,
+    pub(crate) reason: &'static str,
+    pub(crate) detail: String,
+    #[serde(rename = "bytes_base64", serialize_with = "base64")]
+    pub(crate) bytes: Vec<u8>,
+}
+
+fn base64<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    use base64::Engine;
+    to.serialize_str(&base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 /// Who sends, for whom.
@@ -58,6 +77,8 @@ pub(crate) struct Sender {
 #[derive(Serialize)]
 struct Body<'a> {
     events: Vec<EventBody<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rejects: Vec<&'a KeptLine>,
 }
 
 #[derive(Serialize)]
@@ -140,8 +161,8 @@ impl Client {
     }
 
     /// Sends a batch once. A batch that got lost on the way, or whose answer did, is simply sent again.
-    pub(crate) fn attempt(&self, batch: &[Numbered]) -> Result<Attempt, ClientError> {
-        let body = Body { events: batch.iter().map(|event| self.body(event)).collect() };
+    pub(crate) fn attempt(&self, batch: &[Item]) -> Result<Attempt, ClientError> {
+        let body = self.body(batch);
         let away = |cause| ClientError::Away { url: self.url.clone(), cause: Box::new(cause) };
         let answer = match self.http.post(&self.url).json(&body).send() {
             Ok(answer) => answer,
@@ -154,7 +175,14 @@ impl Client {
                 Err(cause) => Attempt::Again(PAUSE, away(cause)),
             });
         }
-        let body: String = answer.text().unwrap_or_default().chars().take(500).collect();
+        let body = answer.text().unwrap_or_default();
+        // All of it has to be corrected: that is an answer about each event, like any other.
+        if status == StatusCode::BAD_REQUEST
+            && let Ok(done) = serde_json::from_str::<Answer>(&body)
+        {
+            return Ok(Attempt::Done(done));
+        }
+        let body = body.chars().take(500).collect();
         let refused = ClientError::Refused { url: self.url.clone(), status: status.as_u16(), body };
         match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY => {
@@ -164,8 +192,19 @@ impl Client {
         }
     }
 
-    fn body<'a>(&'a self, numbered: &'a Numbered) -> EventBody<'a> {
-        let (event, sender) = (&numbered.event, &self.sender);
+    fn body<'a>(&'a self, batch: &'a [Item]) -> Body<'a> {
+        let mut body = Body { events: Vec::new(), rejects: Vec::new() };
+        for item in batch {
+            match item {
+                Item::Event(event, sequence) => body.events.push(self.event(event, *sequence)),
+                Item::Reject(line) => body.rejects.push(line),
+            }
+        }
+        body
+    }
+
+    fn event<'a>(&'a self, event: &'a SourceEvent, sequence: Sequence) -> EventBody<'a> {
+        let sender = &self.sender;
         EventBody {
             source: &sender.source,
             subject: &sender.subject,
@@ -190,7 +229,7 @@ impl Client {
             unsplit: event.dims.unsplit.0,
             producer: sender.producer,
             epoch: sender.epoch,
-            sequence: numbered.sequence,
+            sequence,
         }
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tally_domain::{Reason, Sequence};
 use tally_sources::lines::{LINE_BYTES_MAX, Line};
 use tally_sources::table::{MappingError, Rows};
-use tally_sources::{Found, SourceEvent, claude_code};
+use tally_sources::{Found, SourceEvent, SourceReject, claude_code};
 use tally_telemetry::emit;
 
-use crate::client::{Answer, Attempt, Client, ClientError, Numbered, Sender};
+use crate::client::{Answer, Attempt, Client, ClientError, Item, KeptLine, Sender};
 use crate::config::{Import, Origin};
 use crate::file::{More, Open};
 use crate::occurrence::{BatchDeferred, BatchImported};
@@ -72,7 +72,7 @@ pub struct Importer {
     open: Option<Open>,
     /// Reads the open table; a transcript needs no memory of its former lines.
     rows: Option<Rows>,
-    batch: Vec<Numbered>,
+    batch: Vec<Item>,
     /// The batch is being sent whole, so that positions settle again and again.
     sending: bool,
     /// How far files are read, not yet acknowledged.
@@ -282,19 +282,28 @@ impl Importer {
         match found {
             Found::Nothing => {}
             Found::Event(event) => self.number(event),
-            Found::Reject(reject) => {
-                self.unreported = self.unreported.saturating_add(1);
-                let unreadable = &mut self.outcome.unreadable;
-                unreadable.redacted = unreadable.redacted.saturating_add(reject.redacted);
-                let (reason, detail) = (reject.reason.name(), reject.detail);
-                unreadable.add(Sample { path: path.to_owned(), position, reason, detail });
-            }
+            Found::Reject(reject) => self.reject(path, position, reject),
         }
     }
 
     fn number(&mut self, event: SourceEvent) {
         self.sequence = self.sequence.saturating_add(1);
-        self.batch.push(Numbered { event, sequence: Sequence(self.sequence) });
+        self.batch.push(Item::Event(event, Sequence(self.sequence)));
+    }
+
+    fn reject(&mut self, path: &Path, position: u64, reject: SourceReject) {
+        self.unreported = self.unreported.saturating_add(1);
+        let (reason, detail) = (reject.reason.name(), reject.detail);
+        self.batch.push(Item::Reject(KeptLine {
+            source: nameless(&self.import.origin, path),
+            position: position.to_string(),
+            reason,
+            detail: detail.clone(),
+            bytes: reject.original,
+        }));
+        let unreadable = &mut self.outcome.unreadable;
+        unreadable.redacted = unreadable.redacted.saturating_add(reject.redacted);
+        unreadable.add(Sample { path: path.to_owned(), position, reason, detail });
     }
 
     fn send(&mut self) -> Result<Turn, ImportError> {
@@ -401,8 +410,15 @@ impl Open {
     }
 }
 
+/// A file without its directory, which may name a person or what they work on; a hash tells equal names apart.
+fn nameless(origin: &Origin, path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hash = xxhash_rust::xxh3::xxh3_64(path.as_os_str().as_encoded_bytes());
+    format!("{}/{name}@{hash:016x}", origin.source())
+}
+
 fn too_long(bytes: u64) -> Found {
-    Found::Reject(tally_sources::SourceReject {
+    Found::Reject(SourceReject {
         reason: Reason::Unreadable,
         detail: format!("the line has {bytes} bytes; expected at most {LINE_BYTES_MAX}"),
         original: Vec::new(),

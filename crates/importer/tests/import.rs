@@ -200,10 +200,26 @@ fn what_cannot_be_read_is_counted_and_the_rest_goes_on() {
         outcome.unreadable.by_reason.into_iter().collect::<Vec<_>>(),
         [("tokens_out_of_range", 1), ("unreadable", 3)]
     );
+    let kept = collector.kept();
+    assert_eq!(kept.len(), 4);
+    assert_eq!(
+        (kept[0]["reason"].as_str(), kept[0]["detail"].as_str()),
+        (Some("unreadable"), Some("no JSON at byte 2 of 8"))
+    );
+    assert!(kept[0]["source"].as_str().unwrap().starts_with("claude-code/1.jsonl@"), "{}", kept[0]["source"]);
     let details: Vec<_> = outcome.unreadable.samples.iter().map(|sample| sample.detail.as_str()).collect();
     assert_eq!(details[0], "no JSON at byte 2 of 8");
     assert_eq!(details[1], "the line has 17825803 bytes; expected at most 16777216");
     assert_eq!(outcome.unreadable_paths[0].0, machine.path("gone"));
+}
+
+#[test]
+fn a_batch_of_which_nothing_is_taken_does_not_end_the_import() {
+    let machine = Machine::new(&[("1.jsonl", &[line("m1", 1), line("m2", 1)].concat())]);
+    let collector = Collector::start(Mood::RefusesEvents);
+    let outcome = run(machine.import(&collector)).unwrap();
+    assert_eq!(outcome.events, 0);
+    assert_eq!(outcome.refused.into_iter().collect::<Vec<_>>(), [("future: not yet".to_owned(), 2)]);
 }
 
 #[test]

@@ -19,23 +19,30 @@ pub(crate) enum Mood {
     TakesAndHangsUp,
     /// 400, always.
     Refuses,
+    /// 400, and why for each event.
+    RefusesEvents,
 }
 
 pub(crate) struct Collector {
     port: u16,
     events: Arc<Mutex<Vec<Value>>>,
+    kept: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Collector {
     /// Listens until the test ends.
     pub(crate) fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let collector = Self { port: listener.local_addr().unwrap().port(), events: Arc::default() };
-        let events = Arc::clone(&collector.events);
+        let collector = Self {
+            port: listener.local_addr().unwrap().port(),
+            events: Arc::default(),
+            kept: Arc::default(),
+        };
+        let (events, kept) = (Arc::clone(&collector.events), Arc::clone(&collector.kept));
         std::thread::spawn(move || {
             let mut requests = 0_u32;
             for connection in listener.incoming() {
-                serve(&connection.unwrap(), mood, &mut requests, &events);
+                serve(&connection.unwrap(), mood, &mut requests, &events, &kept);
             }
         });
         collector
@@ -48,6 +55,11 @@ impl Collector {
     /// Everything that it took, repeats included.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.events.lock().unwrap().clone()
+    }
+
+    /// Every line that it was asked to keep.
+    pub(crate) fn kept(&self) -> Vec<Value> {
+        self.kept.lock().unwrap().clone()
     }
 
     /// Output of the report that stands, by event.
@@ -74,7 +86,13 @@ impl Collector {
     }
 }
 
-fn serve(connection: &TcpStream, mood: Mood, requests: &mut u32, events: &Mutex<Vec<Value>>) {
+fn serve(
+    connection: &TcpStream,
+    mood: Mood,
+    requests: &mut u32,
+    events: &Mutex<Vec<Value>>,
+    kept: &Mutex<Vec<Value>>,
+) {
     let mut reader = BufReader::new(connection);
     while let Some(body) = request(&mut reader) {
         *requests += 1;
@@ -82,6 +100,13 @@ fn serve(connection: &TcpStream, mood: Mood, requests: &mut u32, events: &Mutex<
         let batch = || body["events"].as_array().unwrap().clone();
         let answer = match mood {
             Mood::Refuses => "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\nno".to_owned(),
+            Mood::RefusesEvents => {
+                let why = |_| json!({"index": 0, "reason": "future", "detail": "not yet"});
+                let rejected: Vec<Value> = batch().iter().map(why).collect();
+                let body =
+                    json!({"accepted": 0, "rejected": rejected, "kept": 0, "appended": []}).to_string();
+                format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            }
             Mood::Busy if off => {
                 "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n".to_owned()
             }
@@ -90,6 +115,7 @@ fn serve(connection: &TcpStream, mood: Mood, requests: &mut u32, events: &Mutex<
             _ => {
                 let mut events = events.lock().unwrap();
                 events.extend(batch());
+                kept.lock().unwrap().extend(body["rejects"].as_array().cloned().unwrap_or_default());
                 let appended = [json!({"partition": 0, "next_offset": events.len()})];
                 let body =
                     json!({"accepted": batch().len(), "rejected": [], "appended": appended}).to_string();
