@@ -41,7 +41,6 @@ pub enum ClientError {
 
 /// What a line became, on its way.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every item is an event")]
 pub(crate) enum Item {
     /// Usage, and its number.
     Event(SourceEvent, Sequence),

@@ -150,6 +150,23 @@ fn a_stopped_import_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_import_that_is_stopped_within_a_file_reads_the_rest_of_it_later() {
+    let text: String = (0..3_000).map(|i| line(&format!("m{i}"), i)).collect();
+    assert!(text.len() > 2 << 18, "several pieces of reading");
+    let machine = Machine::new(&[("1.jsonl", &text)]);
+    let collector = Collector::start(Mood::Well);
+    let import = || Import { batch_events: 100, ..machine.import(&collector) };
+    let stop = AtomicBool::new(false);
+    let importer = Importer::new(import()).unwrap();
+    let first =
+        drive(importer, &stop, |progress| stop.store(progress.events >= 500, Ordering::Relaxed)).unwrap();
+    assert!(first.stopped && first.events < 3_000, "{}", first.events);
+    let rest = run(import()).unwrap();
+    assert!(rest.events < 3_000, "it does not begin anew");
+    assert_eq!(collector.standing().len(), 3_000);
+}
+
+#[test]
 fn a_collector_that_is_busy_drops_connections_or_forgets_to_answer_is_asked_again() {
     let text: String = (0..10).map(|i| line(&format!("m{i}"), i)).collect();
     for mood in [Mood::Busy, Mood::HangsUp, Mood::TakesAndHangsUp] {
