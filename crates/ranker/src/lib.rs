@@ -1,4 +1,19 @@
 //! Account totals become people and boards: live in memory, snapshot by snapshot in ClickHouse.
 //!
-//! BUILDERS: written in worktree `lead` since 19:08; the builder of clickhouse and standings need not start it.
+//! ```text
+//! identities, totals (log) ─► follow ─► ledger (live) ─► snapshot ─► writer ─► ClickHouse
+//! ```
+//! There is no way back into the aggregator: what is ranked is what was published.
 #![forbid(unsafe_code)]
+
+pub mod ledger;
+pub mod ranker;
+pub mod rows;
+pub mod writer;
+pub mod http;
+
+mod occurrences;
+
+pub use ledger::Ledger;
+pub use ranker::{Ranker, RankerError, Settings, Turn};
+pub use writer::{Complete, SnapshotSink, SnapshotWriter};
