@@ -50,6 +50,7 @@ impl ArchiveWriter {
     /// # Errors
     /// When the operating system gives no thread, or no runtime can be made.
     pub fn start(database: Database) -> std::io::Result<Self> {
+        let database = database.with_own_connections();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (work, taken) = sync_channel::<Chunk>(WAITING_MAX);
         let (answers, done) = std::sync::mpsc::channel();

@@ -197,6 +197,18 @@ impl Attached {
         }
     }
 
+    /// Waits until a complete ranking has passed `positions`. False when `wait` was too short or a part failed.
+    ///
+    /// # Errors
+    /// When the owner does not answer.
+    pub fn snapshot(&self, positions: &Positions, wait: Duration) -> Result<bool, AttachError> {
+        if let Way::Own(Some(node)) = &self.way {
+            return Ok(node.runtime().block_on(node.control().ranked(positions, wait)));
+        }
+        let path = format!("/v1/ranked?wait_ms={}", wait.as_millis());
+        self.ask(reqwest::Method::POST, &path, positions)
+    }
+
     /// What every part of the owner says of itself.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `POST /v1/now` | a heartbeat in every partition; the positions after them |
 //! | `POST /v1/settled?wait_ms=` with positions | which partitions are behind, once none is or time is up |
+//! | `POST /v1/ranked?wait_ms=` with positions | whether a complete ranking has passed them, once one has or time is up |
 //! | `GET /v1/lease` | an answer that does not end: the owner stays until the asker hangs up |
 //! | `GET /v1/status` | what every part says of itself |
 
@@ -129,6 +130,23 @@ impl Control {
         }
     }
 
+    /// Waits until a complete ranking has passed `positions`, a part fails, or `wait` is over. True when it has.
+    pub async fn ranked(&self, positions: &Positions, wait: Duration) -> bool {
+        let until = tokio::time::Instant::now() + wait.min(WAIT_MAX);
+        let mut news = self.shared.news();
+        self.shared.want(positions);
+        loop {
+            news.mark_unchanged();
+            if self.shared.is_ranked(positions) {
+                return true;
+            }
+            let failed = !self.shared.failures().is_empty();
+            if failed || tokio::time::timeout_at(until, news.changed()).await.is_err() {
+                return self.shared.is_ranked(positions);
+            }
+        }
+    }
+
     /// What every part says of itself.
     #[must_use]
     pub fn status(&self) -> StatusReport {
@@ -202,6 +220,7 @@ pub fn router(control: Control, views: Views) -> Router {
     let asked = Router::new()
         .route("/v1/now", post(now))
         .route("/v1/settled", post(settled))
+        .route("/v1/ranked", post(ranked))
         .route("/v1/status", get(|State(control): State<Control>| async move { Json(control.status()) }))
         .route("/v1/lease", get(lease))
         .with_state(control);
@@ -223,6 +242,14 @@ async fn settled(
     Json(positions): Json<BTreeMap<Partition, Offset>>,
 ) -> Json<Settled> {
     Json(control.settled(&positions, Duration::from_millis(wait.wait_ms)).await)
+}
+
+async fn ranked(
+    State(control): State<Control>,
+    Query(wait): Query<Wait>,
+    Json(positions): Json<BTreeMap<Partition, Offset>>,
+) -> Json<bool> {
+    Json(control.ranked(&positions, Duration::from_millis(wait.wait_ms)).await)
 }
 
 /// An answer that does not end while its asker listens.

@@ -6,3 +6,4 @@ pub mod collect;
 pub mod engine;
 pub mod log;
 pub mod pages;
+pub mod rank;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tally_aggregator::Status;
 use tally_audit::Archived;
-use tally_domain::{Offset, Partition};
+use tally_domain::{Offset, Partition, Version};
 use tokio::sync::watch;
 
 /// Offsets that a command waits for: the offset after its last record, by partition.
@@ -23,6 +23,10 @@ struct Told {
     partitions: BTreeMap<Partition, Status>,
     archived: BTreeMap<Partition, Archived>,
     failures: Vec<Failure>,
+    /// What a ranking must have passed, for whoever waits for one.
+    wanted: Positions,
+    /// What the newest complete ranking has passed.
+    ranked: BTreeMap<Partition, Version>,
 }
 
 /// A part that stopped, and why.
@@ -68,6 +72,41 @@ impl Shared {
                 .fold(false, |changed, now| changed | (told.archived.insert(now.partition, now) != Some(now)))
         };
         self.ring(changed);
+    }
+
+    /// What the newest complete ranking has passed.
+    pub fn tell_ranked(&self, vector: BTreeMap<Partition, Version>) {
+        let changed = {
+            let mut told = self.lock();
+            let changed = told.ranked != vector;
+            told.ranked = vector;
+            changed
+        };
+        self.ring(changed);
+    }
+
+    /// Somebody waits for a ranking that has passed `positions`.
+    pub fn want(&self, positions: &Positions) {
+        let mut told = self.lock();
+        for (&partition, &position) in positions {
+            let wanted = told.wanted.entry(partition).or_default();
+            *wanted = position.max(*wanted);
+        }
+    }
+
+    /// What a ranking must have passed.
+    #[must_use]
+    pub fn wanted(&self) -> Positions {
+        self.lock().wanted.clone()
+    }
+
+    /// True when the newest complete ranking has passed `positions`.
+    #[must_use]
+    pub fn is_ranked(&self, positions: &Positions) -> bool {
+        let told = self.lock();
+        positions.iter().all(|(partition, &position)| {
+            told.ranked.get(partition).is_some_and(|version| version.next() >= position)
+        })
     }
 
     /// A part stopped.

@@ -22,7 +22,7 @@ use crate::drive::Stop;
 use crate::installation::{InstallationError, Owner, Ownership};
 use crate::roles::aggregate::Aggregators;
 use crate::roles::engine::ClickHouse;
-use crate::roles::{aggregate, archive, collect, engine, log, pages};
+use crate::roles::{aggregate, archive, collect, engine, log, pages, rank};
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::sink::SharedSink;
@@ -54,8 +54,6 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
     #[error("asking the system for random bytes: {0}")]
     Random(String),
-    #[error("starting the ranker: {0}")]
-    Ranker(String),
 }
 
 /// What a process takes on besides the log, the fold, the archive and the rankings.
@@ -124,6 +122,9 @@ impl Node {
         let archive_stop = Stop::default();
         let archiving = archive::run(archiver, &shared, archive_stop.clone())?;
 
+        let (ranker, ledger) = runtime.block_on(rank::open(config, &log, &secret, clock, database))?;
+        let rank_stop = Stop::default();
+        let ranking = rank::run(ranker, clock, &shared, rank_stop.clone())?;
         let collector = collect::start(config, &log, &secret, clock)?;
         let control = Control::new(log.appender(), partitions, Arc::clone(&shared));
         let log_stop = Stop::default();
@@ -132,6 +133,7 @@ impl Node {
 
         let serve = |router, address, setting| Server::start(&runtime, router, address, setting);
         let collector_server = serve(collector.router, config.collector.listen, "collector.listen")?;
+        let ranker_server = serve(tally_ranker::http::router(ledger), config.ranker.listen, "ranker.listen")?;
         let control_server =
             serve(control::router(control.clone(), views(&shared)), config.admin.listen, "admin.listen")?;
         let pages = if takes.pages {
@@ -146,7 +148,7 @@ impl Node {
             collector: collector_server.url(),
             clickhouse: clickhouse.url.clone(),
             database: config.clickhouse.database.clone(),
-            ranker: String::new(),
+            ranker: ranker_server.url(),
             web: pages.as_ref().map(Server::url),
             clock: match clock {
                 Clock::System => None,
@@ -154,9 +156,10 @@ impl Node {
             },
         };
         ownership.announce(&owner)?;
-        let servers = pages.into_iter().chain([collector_server, control_server]).collect();
+        let servers = pages.into_iter().chain([collector_server, ranker_server, control_server]).collect();
         let stages = vec![
             Stage { stop: Stop::default(), threads: vec![collector.thread] },
+            Stage { stop: rank_stop, threads: vec![ranking] },
             Stage { stop: fold_stop, threads: folding },
             Stage { stop: archive_stop, threads: vec![archiving] },
             Stage { stop: log_stop, threads: vec![logging] },
