@@ -58,7 +58,8 @@ pub fn router(ledger: Arc<Ledger>) -> Router {
 }
 
 async fn status(State(ledger): State<Arc<Ledger>>) -> Json<Status> {
-    let published = ledger.reached().into_iter().map(|(partition, it)| (partition, it.version.get())).collect();
+    let published =
+        ledger.reached().into_iter().map(|(partition, it)| (partition, it.version.get())).collect();
     Json(Status { as_of: as_of(&ledger), people: everyone(&ledger).len(), published })
 }
 
@@ -70,14 +71,16 @@ async fn live(State(ledger): State<Arc<Ledger>>, Query(asked): Query<Asked>) -> 
         return (StatusCode::BAD_REQUEST, why).into_response();
     };
     let mut people = everyone(&ledger);
-    people.sort_unstable_by_key(|person| (std::cmp::Reverse(person.window(window).of(metric)), person.person));
+    people
+        .sort_unstable_by_key(|person| (std::cmp::Reverse(person.window(window).of(metric)), person.person));
     people.truncate(asked.limit.unwrap_or(50).min(LIMIT_MAX));
     let rows = people.iter().map(|person| LiveRow {
         person: person.person,
         tokens: person.window(window).tokens(),
         list_cost_usd: NanoUsd(person.window(window).cost_nano_usd()).to_string(),
     });
-    Json(Live { as_of: as_of(&ledger), window: window.name(), by: metric.name(), rows: rows.collect() }).into_response()
+    Json(Live { as_of: as_of(&ledger), window: window.name(), by: metric.name(), rows: rows.collect() })
+        .into_response()
 }
 
 fn everyone(ledger: &Ledger) -> Vec<PersonTotals> {

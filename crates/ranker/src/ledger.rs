@@ -46,12 +46,7 @@ impl Ledger {
     /// Empty.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        Self {
-            secret,
-            accounts: DashMap::new(),
-            people: Mutex::default(),
-            progress: Mutex::default(),
-        }
+        Self { secret, accounts: DashMap::new(), people: Mutex::default(), progress: Mutex::default() }
     }
 
     /// Takes a total if it is newer than what is known: a compacted topic keeps the last written, not the highest.

@@ -6,11 +6,11 @@
 //! There is no way back into the aggregator: what is ranked is what was published.
 #![forbid(unsafe_code)]
 
+pub mod http;
 pub mod ledger;
 pub mod ranker;
 pub mod rows;
 pub mod writer;
-pub mod http;
 
 mod occurrences;
 

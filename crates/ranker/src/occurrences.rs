@@ -4,7 +4,8 @@ use tally_telemetry::{Counter, Gauge, Level, Occurrence, Recorder};
 
 const SNAPSHOTS: Counter = Counter::new("tally_snapshots_total", "rankings written to ClickHouse");
 const PEOPLE: Gauge = Gauge::new("tally_ranked_people", "people on the newest ranking");
-const FAILURES: Counter = Counter::new("tally_snapshot_failures_total", "rankings that ClickHouse refused; the next is made anew");
+const FAILURES: Counter =
+    Counter::new("tally_snapshot_failures_total", "rankings that ClickHouse refused; the next is made anew");
 
 /// A ranking is complete.
 #[derive(Debug)]

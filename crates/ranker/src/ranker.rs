@@ -84,7 +84,13 @@ struct Kept {
 
 impl<L: ReadLog, S: SnapshotSink> Ranker<L, S> {
     /// Starts with what `ledger` was given from ClickHouse; then follows the log from its start.
-    pub fn new(log: L, sink: S, settings: Settings, ledger: Arc<Ledger>, earlier: Option<(u64, Earlier)>) -> Self {
+    pub fn new(
+        log: L,
+        sink: S,
+        settings: Settings,
+        ledger: Arc<Ledger>,
+        earlier: Option<(u64, Earlier)>,
+    ) -> Self {
         Self {
             log,
             sink,
@@ -189,9 +195,9 @@ impl<L: ReadLog, S: SnapshotSink> Ranker<L, S> {
 
     fn has_changed(&self) -> bool {
         let reached = self.vector();
-        self.complete.as_ref().is_none_or(|made| {
-            made.vector != reached || made.people_version != self.ledger.people().version
-        })
+        self.complete
+            .as_ref()
+            .is_none_or(|made| made.vector != reached || made.people_version != self.ledger.people().version)
     }
 
     fn vector(&self) -> BTreeMap<Partition, Version> {
@@ -255,7 +261,9 @@ fn owner(people: &People, account: &AccountKey) -> PersonId {
 }
 
 fn passes(wanted: &Wanted, reached: impl Fn(Partition) -> Option<Version>) -> bool {
-    wanted.iter().all(|(&partition, &offset)| reached(partition).is_some_and(|version| version.next() >= offset))
+    wanted
+        .iter()
+        .all(|(&partition, &offset)| reached(partition).is_some_and(|version| version.next() >= offset))
 }
 
 fn identify(ledger: &Ledger, key: &[u8], value: Option<&[u8]>, offset: Offset) {

@@ -63,7 +63,8 @@ impl Making<'_> {
                 person: *known.person.bytes(),
                 source: known.identity.source.clone(),
                 subject: known.identity.subject.clone(),
-                name: known.identity.name.clone().unwrap_or_default(),
+                // Whoever claimed no name is shown by what they claimed.
+                name: known.identity.name.clone().unwrap_or_else(|| known.identity.subject.clone()),
                 email: known.identity.email.clone().unwrap_or_default(),
                 team: String::new(),
                 erased: 0,
@@ -75,7 +76,17 @@ impl Making<'_> {
     fn total_rows(&self, person: &PersonTotals, as_of: u32) -> impl Iterator<Item = UserTotalRecord> + use<> {
         let (hash, version): (Hash, u64) = (*person.person.bytes(), self.snapshot.number);
         Window::ALL.into_iter().zip(person.windows).map(move |(window, Sum(lanes))| {
-            let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, unpriced, cost]: [i128; LANES] = lanes;
+            let [
+                input,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                output,
+                reasoning,
+                requests,
+                unpriced,
+                cost,
+            ]: [i128; LANES] = lanes;
             UserTotalRecord {
                 person: hash,
                 window: WindowCode::from(window),
@@ -152,7 +163,12 @@ impl Making<'_> {
             as_of,
             people: u64::try_from(self.snapshot.people.len()).unwrap_or(u64::MAX),
             earlier: self.earlier,
-            vector: self.snapshot.vector.iter().map(|(partition, version)| (partition.0, version.get())).collect(),
+            vector: self
+                .snapshot
+                .vector
+                .iter()
+                .map(|(partition, version)| (partition.0, version.get()))
+                .collect(),
         }
     }
 }

@@ -57,7 +57,8 @@ pub(crate) async fn show_until_interrupted(node: &Node) -> Result<()> {
         told_failures = status.failures.len();
         if live {
             let now = Instant::now();
-            let rate = before.map_or(0, |(then, read)| per_second(status.events_read.saturating_sub(read), now - then));
+            let rate = before
+                .map_or(0, |(then, read)| per_second(status.events_read.saturating_sub(read), now - then));
             before = Some((now, status.events_read));
             write(&format!("\r{}\x1b[K", line(&status, rate)))?;
         }

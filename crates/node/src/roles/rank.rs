@@ -53,7 +53,8 @@ async fn earlier(database: &Database, now: WallTime) -> Result<Option<(u64, Earl
     let text = format!(
         "SELECT {columns} FROM ${{t}}rankings FINAL WHERE snapshot = {{snapshot: UInt64}} AND people_version = {{people_version: UInt64}}"
     );
-    let query = database.query(&text).param("snapshot", head.snapshot).param("people_version", head.people_version);
+    let query =
+        database.query(&text).param("snapshot", head.snapshot).param("people_version", head.people_version);
     let rows = database.fetch::<RankingRecord>("reading the ranks of a day ago", query).await?;
     Ok(Some((head.snapshot, tally_ranker::rows::earlier(&rows))))
 }
