@@ -159,7 +159,7 @@ fn an_import_that_is_stopped_within_a_file_reads_the_rest_of_it_later() {
     let stop = AtomicBool::new(false);
     let importer = Importer::new(import()).unwrap();
     let first =
-        drive(importer, &stop, |progress| stop.store(progress.events >= 500, Ordering::Relaxed)).unwrap();
+        drive(importer, &stop, |progress| stop.store(progress.events >= 1_500, Ordering::Relaxed)).unwrap();
     assert!(first.stopped && first.events < 3_000, "{}", first.events);
     let rest = run(import()).unwrap();
     assert!(rest.events < 3_000, "it does not begin anew");
