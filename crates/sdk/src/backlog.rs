@@ -20,6 +20,13 @@ pub(crate) struct Batch {
     chunk: Option<Chunk>,
 }
 
+impl Batch {
+    /// How many of its lines were in memory only.
+    pub(crate) fn in_memory(&self) -> usize {
+        if self.chunk.is_none() { self.lines.len() } else { 0 }
+    }
+}
+
 impl Backlog {
     pub(crate) fn new(spool: Option<Spool>) -> Self {
         Self { spool, memory: VecDeque::new() }
@@ -38,8 +45,8 @@ impl Backlog {
         Ok(durable)
     }
 
-    /// The next lines to be sent; `None`: nothing waits. The same ones until [`Self::done`].
-    pub(crate) fn next(&self, events_max: usize, bytes_max: usize) -> Result<Option<Batch>, String> {
+    /// The next lines to be sent; `None`: nothing waits. Afterwards [`Self::done`], or [`Self::back`].
+    pub(crate) fn next(&mut self, events_max: usize, bytes_max: usize) -> Result<Option<Batch>, String> {
         if let Some(spool) = &self.spool {
             let mut chunk =
                 spool.next(events_max, bytes_max).map_err(|error| format!("reading the spool: {error}"))?;
@@ -57,22 +64,32 @@ impl Backlog {
             bytes += line.len();
             fits
         };
-        let lines = self.memory.iter().take(events_max).take_while(fits).cloned().collect();
-        Ok(Some(Batch { lines, damaged: 0, chunk: None }))
+        // Taken out: meanwhile the others may become durable.
+        let count = self.memory.iter().take(events_max).take_while(fits).count();
+        Ok(Some(Batch { lines: self.memory.drain(..count).collect(), damaged: 0, chunk: None }))
+    }
+
+    /// A batch was not settled: it is to be sent again. What is in the spool still is.
+    pub(crate) fn back(&mut self, batch: Batch) {
+        if batch.chunk.is_none() {
+            batch.lines.into_iter().rev().for_each(|line| self.memory.push_front(line));
+        }
     }
 
     /// A batch is settled, whole.
     pub(crate) fn done(&mut self, batch: &Batch) -> Result<(), String> {
-        if let (Some(chunk), Some(spool)) = (&batch.chunk, &mut self.spool) {
-            return spool.done(chunk).map_err(|error| format!("clearing the spool: {error}"));
+        match (&batch.chunk, &mut self.spool) {
+            (Some(chunk), Some(spool)) => {
+                spool.done(chunk).map_err(|error| format!("clearing the spool: {error}"))
+            }
+            _ => Ok(()),
         }
-        self.memory.drain(..batch.lines.len());
-        Ok(())
     }
 
-    /// Events in memory only.
-    pub(crate) fn in_memory(&self) -> usize {
-        self.memory.len()
+    /// Takes over what processes left that have died.
+    pub(crate) fn adopt(&mut self) -> Result<(), String> {
+        let adopted = self.spool.as_mut().map_or(Ok(()), Spool::adopt);
+        adopted.map_err(|error| format!("looking through the spool: {error}"))
     }
 
     /// Whether nothing waits.

@@ -1,7 +1,7 @@
 //! What a client is told before it starts.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -9,10 +9,11 @@ use tally_domain::{Epoch, Hash128, ProducerId};
 
 use crate::backlog::Backlog;
 use crate::client::{Client, Shared};
+use crate::courier::Courier;
 use crate::event::Sender;
+use crate::keeper::{Keeper, Pace};
 use crate::send::Endpoint;
 use crate::spool::{self, Spool};
-use crate::worker::{Pace, Worker};
 
 /// Builds a [`Client`]. Needed: endpoint, source, subject.
 #[derive(Clone, Debug)]
@@ -161,7 +162,7 @@ impl Builder {
         self
     }
 
-    /// Starts the client: opens the spool, and the thread that sends.
+    /// Starts the client: opens the spool, and the threads that keep and send.
     ///
     /// # Errors
     /// [`BuildError`]. That nothing listens is no error: events wait.
@@ -192,12 +193,16 @@ impl Builder {
             epoch,
         };
         let shared = Arc::new(Shared::default());
-        let worker = Worker::new(Arc::clone(&shared), sender, Backlog::new(spool), endpoint, self.pace);
-        let sending = thread::Builder::new()
-            .name("tally-sdk".to_owned())
-            .spawn(move || worker.run())
-            .map_err(BuildError::System)?;
-        Ok(Client::new(shared, &self, subject, sending))
+        let own = format!("\"epoch\":{},", epoch.0);
+        let backlog = Backlog::new(spool);
+        shared.state().backlog = !backlog.is_empty();
+        let backlog = Arc::new(Mutex::new(backlog));
+        let keeper = Keeper::new(Arc::clone(&shared), Arc::clone(&backlog), sender, self.pace);
+        let courier = Courier::new(Arc::clone(&shared), backlog, endpoint, self.pace, (own, epoch));
+        let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+        let keeping = thread("tally-sdk-keep").spawn(move || keeper.run()).map_err(BuildError::System)?;
+        let sending = thread("tally-sdk-send").spawn(move || courier.run()).map_err(BuildError::System)?;
+        Ok(Client::new(shared, &self, subject, keeping, sending))
     }
 }
 

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::builder::Builder;
 use crate::event::{Numbered, Usage};
 
+/// What a thread may take to see that its time is up.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// Why an event was not taken. The caller's work need not care; [`Client::counts`] does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -65,8 +68,12 @@ pub enum Flushed {
     Waiting,
 }
 
-/// Shared by the caller's threads and the sending thread. The lock is held for moments only, never over I/O.
+/// Shared by the caller's threads, the keeping and the sending thread. The lock is held for moments only, never over I/O.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one word between threads, and independent of the others"
+)]
 pub(crate) struct State {
     pub(crate) queue: VecDeque<Numbered>,
     /// Last number of each subject.
@@ -74,20 +81,30 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
     /// Own events delivered or rejected.
     pub(crate) settled: u64,
-    /// Events in memory that the sending thread has taken from the queue and not yet settled or spooled.
+    /// Events in memory that were taken from the queue and are neither spooled nor settled.
     pub(crate) held: usize,
+    /// Someone waits: keep at once.
+    pub(crate) keep_now: bool,
     /// Someone waits: send at once.
-    pub(crate) hurry: bool,
+    pub(crate) send_now: bool,
+    /// Something is to be sent.
+    pub(crate) backlog: bool,
     /// The client is gone; stop by then.
     pub(crate) stop_at: Option<Instant>,
+    /// The keeping thread has kept everything, and ended.
+    pub(crate) kept: bool,
+    /// The sending thread has ended.
+    pub(crate) ended: bool,
 }
 
 /// The meeting point.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// For the sending thread: something was recorded, or someone hurries.
-    pub(crate) work: Condvar,
+    /// For the keeping thread: something was recorded, or someone hurries.
+    pub(crate) recorded: Condvar,
+    /// For the sending thread: something is to be sent, or someone hurries.
+    pub(crate) ready: Condvar,
     /// For whoever flushes: something was settled or spooled.
     pub(crate) progress: Condvar,
 }
@@ -106,6 +123,7 @@ pub struct Client {
     events_max: usize,
     drop_timeout: Duration,
     subject: String,
+    keeping: Option<JoinHandle<()>>,
     sending: Option<JoinHandle<()>>,
 }
 
@@ -120,10 +138,11 @@ impl Client {
         shared: Arc<Shared>,
         builder: &Builder,
         subject: String,
+        keeping: JoinHandle<()>,
         sending: JoinHandle<()>,
     ) -> Self {
         let (events_max, drop_timeout) = (builder.queue_events_max, builder.drop_timeout);
-        Self { shared, events_max, drop_timeout, subject, sending: Some(sending) }
+        Self { shared, events_max, drop_timeout, subject, keeping: Some(keeping), sending: Some(sending) }
     }
 
     /// Takes an event, without waiting for anything: it is numbered and queued.
@@ -149,7 +168,7 @@ impl Client {
         let first = state.queue.len() == 1;
         drop(state);
         if first {
-            self.shared.work.notify_one();
+            self.shared.recorded.notify_one();
         }
         Ok(())
     }
@@ -158,8 +177,9 @@ impl Client {
     pub fn flush(&self, timeout: Duration) -> Flushed {
         let mut state = self.shared.state();
         let target = state.counts.recorded;
-        state.hurry = true;
-        self.shared.work.notify_one();
+        (state.keep_now, state.send_now) = (true, true);
+        self.shared.recorded.notify_one();
+        self.shared.ready.notify_one();
         let waited = self.shared.progress.wait_timeout_while(state, timeout, |state| state.settled < target);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.settled >= target {
@@ -182,9 +202,18 @@ impl Drop for Client {
     /// Sends what waits for at most the configured time; what is left stays in the spool.
     fn drop(&mut self) {
         self.shared.state().stop_at = Some(Instant::now() + self.drop_timeout);
-        self.shared.work.notify_one();
-        if let Some(sending) = self.sending.take() {
-            // A panic over there was shown there.
+        self.shared.recorded.notify_one();
+        self.shared.ready.notify_one();
+        if let Some(keeping) = self.keeping.take() {
+            // It only writes to the disk. A panic over there was shown there.
+            let _ended = keeping.join();
+        }
+        // A request that was begun before may hang for longer; its events are kept, so nobody waits for it.
+        let patience = self.drop_timeout + GRACE;
+        let state = self.shared.state();
+        let waited = self.shared.progress.wait_timeout_while(state, patience, |state| !state.ended);
+        let ended = waited.unwrap_or_else(PoisonError::into_inner).0.ended;
+        if let Some(sending) = self.sending.take().filter(|_| ended) {
             let _ended = sending.join();
         }
     }

@@ -12,19 +12,20 @@
 //! client.record(Usage { model: "claude-opus-4-6".into(), input: 1_200, output: 340, ..Usage::default() })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! [`Client::record`] only puts the event into a bounded queue. A thread of its own numbers nothing and forgets
-//! nothing: it writes events to the spool, sends them in batches, and removes them when Tally says that they are
-//! durable. Every event has its number, and with it its id, before it is first written or sent; whatever is sent
+//! [`Client::record`] only numbers the event and puts it into a bounded queue. One thread writes what is queued to the
+//! spool; another sends what is there in batches, and removes it when Tally says that it is durable. So a server
+//! that hangs keeps nothing from the disk. Every event has its number, and with it its id, before it is first written or sent; whatever is sent
 //! twice is counted once. What a process leaves in the spool is sent by the next one, under its own numbers.
 #![forbid(unsafe_code)]
 
 mod backlog;
 mod builder;
 mod client;
+mod courier;
 mod event;
+mod keeper;
 mod send;
 mod spool;
-mod worker;
 
 pub use builder::{BuildError, Builder};
 pub use client::{Client, Counts, Flushed, RecordError};

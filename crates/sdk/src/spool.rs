@@ -96,34 +96,45 @@ impl Spool {
     pub(crate) fn open(dir: &Path, epoch: Epoch, bytes_max: u64) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let own = lock_own(dir, epoch)?;
-        let (mut adopted, mut sealed, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for path in names(dir, LOCK)? {
-            let mine = stem(&path) == format!("{:016x}", epoch.0);
-            if mine {
-                continue;
-            }
-            // A live process holds its lock, and sends its own.
-            let Some(held) = lock(&path)? else { continue };
-            for file in names(dir, EVENTS)?.into_iter().filter(|file| stem(file).starts_with(&stem(&path))) {
-                bytes += fs::metadata(&file)?.len();
-                sealed.push(file);
-            }
-            adopted.push((path, held));
-        }
         let mut spool = Self {
             dir: dir.to_owned(),
             epoch,
             _own: own,
-            adopted,
-            sealed: sealed.into(),
+            adopted: Vec::new(),
+            sealed: VecDeque::new(),
             open: None,
             files: 0,
             sent_bytes: 0,
-            bytes,
+            bytes: 0,
             bytes_max,
         };
-        spool.release();
+        spool.adopt()?;
         Ok(spool)
+    }
+
+    /// Takes over what processes left that have died.
+    pub(crate) fn adopt(&mut self) -> io::Result<()> {
+        for path in names(&self.dir, LOCK)? {
+            let mine = stem(&path) == format!("{:016x}", self.epoch.0);
+            if mine || self.adopted.iter().any(|(adopted, _)| *adopted == path) {
+                continue;
+            }
+            // A live process holds its lock, and sends its own.
+            let Some(held) = lock(&path)? else { continue };
+            if self.sent_bytes > 0 && self.sealed.is_empty() {
+                // What is half sent stays the oldest.
+                self.seal();
+            }
+            for file in
+                names(&self.dir, EVENTS)?.into_iter().filter(|file| stem(file).starts_with(&stem(&path)))
+            {
+                self.bytes += fs::metadata(&file)?.len();
+                self.sealed.push_back(file);
+            }
+            self.adopted.push((path, held));
+        }
+        self.release();
+        Ok(())
     }
 
     /// Adds lines, durably, or none of them.

@@ -53,6 +53,29 @@ fn what_a_dead_process_left_is_adopted_and_what_a_live_one_has_is_not() {
 }
 
 #[test]
+fn a_process_that_dies_later_is_adopted_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut live = open(dir.path(), 1);
+    live.push(&texts(&["left behind"])).unwrap();
+    let mut other = open(dir.path(), 2);
+    other.adopt().unwrap();
+    assert!(other.is_empty());
+    other.push(&texts(&["half", "sent"])).unwrap();
+    let half = other.next(1, 99).unwrap();
+    other.done(&half).unwrap();
+    drop(live);
+    other.adopt().unwrap();
+    other.adopt().unwrap();
+    let mut seen = Vec::new();
+    while !other.is_empty() {
+        let chunk = other.next(9, 99).unwrap();
+        seen.extend(chunk.lines.iter().cloned());
+        other.done(&chunk).unwrap();
+    }
+    assert_eq!(seen, ["sent", "left behind"]);
+}
+
+#[test]
 fn a_torn_or_rotten_line_is_counted_and_the_rest_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path(), 1);

@@ -202,6 +202,30 @@ fn recording_never_waits_for_a_server_that_does_not_answer() {
 }
 
 #[test]
+fn a_server_that_hangs_keeps_nothing_from_the_disk_and_nobody_from_leaving() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let client = spooled(address, dir.path());
+    client.record(usage(1)).unwrap();
+    let (_taken, _) = listener.accept().unwrap();
+    // A request is out, and will not be answered for as long as a request may take.
+    (2..=300).for_each(|output| client.record(usage(output)).unwrap());
+    until("all of it is on disk", || client.counts().safe == 300);
+    client.record(usage(301)).unwrap();
+    let leaving = Instant::now();
+    drop(client);
+    assert!(leaving.elapsed() < LONG / 3, "a request takes up to 30 s: {:?}", leaving.elapsed());
+    let kept: usize = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "events"))
+        .map(|path| std::fs::read_to_string(path).unwrap().lines().count())
+        .sum();
+    assert_eq!(kept, 301);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let error = Client::builder().source("s").subject("ann").build().unwrap_err().to_string();
     assert_eq!(error, "building a client: endpoint is missing; call .endpoint(…) with it");
