@@ -6,7 +6,6 @@ mod conformance;
 mod http;
 mod kill;
 mod life;
-mod measure;
 mod python;
 mod rig;
 mod rust_client;
