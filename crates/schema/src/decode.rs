@@ -23,16 +23,17 @@ use crate::wire::{Cursor, unframe};
 pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, DecodeError> {
     let (record, mut cursor) = open(bytes)?;
     let entry = match record {
-        Record::UsageEvent => Entry::Usage(usage(&mut cursor)?),
+        Record::UsageEvent => Entry::Usage(usage(&mut cursor)),
         Record::Heartbeat => Entry::Heartbeat,
-        Record::Barrier => Entry::Barrier(barrier(&mut cursor)?),
-        Record::Prices => Entry::Prices(document(&mut cursor)?),
-        Record::Policy => Entry::Policy(document(&mut cursor)?),
+        Record::Barrier => Entry::Barrier(barrier(&mut cursor)),
+        Record::Prices => Entry::Prices(document(&mut cursor)),
+        Record::Policy => Entry::Policy(document(&mut cursor)),
         Record::Identity | Record::AccountTotals | Record::Progress | Record::Reject => {
             return Err(DecodeError::Misplaced(record));
         }
     };
-    cursor.end().map(|()| entry)
+    cursor.end()?;
+    Ok(entry)
 }
 
 /// Reads a record of the identities topic.
@@ -45,11 +46,11 @@ pub fn decode_identity(bytes: &[u8]) -> Result<ClaimedIdentity, DecodeError> {
         return Err(DecodeError::Misplaced(record));
     }
     let identity = ClaimedIdentity {
-        source: cursor.text("source")?.to_owned(),
-        subject: cursor.text("subject")?.to_owned(),
-        email: cursor.optional_text("email")?.map(str::to_owned),
-        name: cursor.optional_text("name")?.map(str::to_owned),
-        first_seen_ms: cursor.long("first_seen_ms")?,
+        source: cursor.text("source").to_owned(),
+        subject: cursor.text("subject").to_owned(),
+        email: cursor.optional_text("email").map(str::to_owned),
+        name: cursor.optional_text("name").map(str::to_owned),
+        first_seen_ms: cursor.long("first_seen_ms"),
     };
     cursor.end().map(|()| identity)
 }
@@ -74,8 +75,8 @@ pub enum Totals {
 pub fn decode_totals(bytes: &[u8]) -> Result<Totals, DecodeError> {
     let (record, mut cursor) = open(bytes)?;
     let totals = match record {
-        Record::AccountTotals => total(&mut cursor)?,
-        Record::Progress => Totals::Progress(progress(&mut cursor)?),
+        Record::AccountTotals => total(&mut cursor),
+        Record::Progress => Totals::Progress(progress(&mut cursor)),
         other => return Err(DecodeError::Misplaced(other)),
     };
     cursor.end().map(|()| totals)
@@ -105,18 +106,16 @@ pub fn decode_reject(bytes: &[u8]) -> Result<RejectRef<'_>, DecodeError> {
     if record != Record::Reject {
         return Err(DecodeError::Misplaced(record));
     }
-    let partition = Partition(u16_of(cursor.int("partition")?, "partition")?);
-    let offset = cursor.long("offset")?;
+    let partition = Partition(u16_of(&mut cursor, "partition"));
+    let offset = cursor.long("offset");
+    let of_48_bits = u64::try_from(offset).ok().and_then(Offset::new);
     let reject = RejectRef {
         partition,
-        offset: u64::try_from(offset).ok().and_then(Offset::new).ok_or(DecodeError::Value {
-            field: "offset",
-            value: offset,
-            expected: "0 to 2^48-1",
-        })?,
-        reason: cursor.symbol("reason", |index| Reason::ALL.get(usize::from(index)).copied())?,
-        detail: cursor.text("detail")?,
-        original: cursor.bytes("original")?,
+        offset: cursor.within("offset", offset, "0 to 2^48-1", Offset::ZERO, of_48_bits),
+        reason: cursor
+            .symbol("reason", Reason::Undecodable, |index| Reason::ALL.get(usize::from(index)).copied()),
+        detail: cursor.text("detail"),
+        original: cursor.bytes("original"),
     };
     cursor.end().map(|()| reject)
 }
@@ -128,29 +127,36 @@ fn open(bytes: &[u8]) -> Result<(Record, Cursor<'_>), DecodeError> {
 }
 
 #[inline]
-fn usage<'a>(cursor: &mut Cursor<'a>) -> Result<UsageRef<'a>, DecodeError> {
-    let account = AccountKey(cursor.hash("account")?);
-    let event_id = cursor.text("event_id")?;
-    let minted = minted(cursor)?;
-    let minted_at_ms =
-        if cursor.is_some("minted_at_ms")? { Some(cursor.long("minted_at_ms")?) } else { None };
-    let producer = ProducerId(cursor.hash("producer")?);
-    let epoch = Epoch(cursor.long("epoch")?);
-    let sequence = Sequence(cursor.long("sequence")?);
-    let revision = Revision(u32_of(cursor.long("revision")?, "revision")?);
-    let kind = cursor.symbol("kind", kind_of)?;
-    let occurred_at = instant(cursor.long("occurred_at")?, "occurred_at")?;
-    let session = cursor.optional_text("session")?;
-    let request_id = cursor.optional_text("request_id")?;
-    let (model, tool) = (cursor.text("model")?, cursor.text("tool")?);
-    let view = cursor.symbol("view", view_of)?;
-    let (service_tier, region) = (cursor.text("service_tier")?, cursor.text("region")?);
-    let (client_version, agent) = (cursor.text("client_version")?, cursor.text("agent")?);
-    let tokens = tokens(cursor)?;
-    let requests = cursor.long("requests")?;
-    let unsplit = unsplit(cursor)?;
-    let (actor, reason) = (cursor.optional_text("actor")?, cursor.optional_text("reason")?);
-    Ok(UsageRef {
+fn usage<'a>(cursor: &mut Cursor<'a>) -> UsageRef<'a> {
+    let account = AccountKey(cursor.hash("account"));
+    let event_id = cursor.text("event_id");
+    let minted = minted(cursor);
+    let minted_at_ms = if cursor.is_some("minted_at_ms") { Some(cursor.long("minted_at_ms")) } else { None };
+    let producer = ProducerId(cursor.hash("producer"));
+    let epoch = Epoch(cursor.long("epoch"));
+    let sequence = Sequence(cursor.long("sequence"));
+    let revision = Revision(u32_of(cursor, "revision"));
+    let kind = cursor.symbol("kind", Kind::Report, Kind::from_code);
+    let occurred_at = occurred_at(cursor);
+    let begun = cursor.here();
+    let session = cursor.optional_span("session", begun);
+    let request_id = cursor.optional_span("request_id", begun);
+    let (model, tool) = (cursor.span("model", begun), cursor.span("tool", begun));
+    let view = cursor.symbol("view", View::Unknown, View::from_code);
+    let (service_tier, region) = (cursor.span("service_tier", begun), cursor.span("region", begun));
+    let (client_version, agent) = (cursor.span("client_version", begun), cursor.span("agent", begun));
+    let texts = cursor.texts(begun);
+    let session = session.map(|span| cursor.text_of("session", span, &texts));
+    let request_id = request_id.map(|span| cursor.text_of("request_id", span, &texts));
+    let mut text = |field, span| cursor.text_of(field, span, &texts);
+    let (model, tool) = (text("model", model), text("tool", tool));
+    let (service_tier, region) = (text("service_tier", service_tier), text("region", region));
+    let (client_version, agent) = (text("client_version", client_version), text("agent", agent));
+    let tokens = tokens(cursor);
+    let requests = cursor.long("requests");
+    let unsplit = unsplit(cursor);
+    let (actor, reason) = (cursor.optional_text("actor"), cursor.optional_text("reason"));
+    UsageRef {
         account,
         event_id,
         minted,
@@ -169,122 +175,106 @@ fn usage<'a>(cursor: &mut Cursor<'a>) -> Result<UsageRef<'a>, DecodeError> {
         usage: Usage { tokens, requests, ..Usage::ZERO },
         actor,
         reason,
-    })
-}
-
-#[inline]
-fn minted(cursor: &mut Cursor<'_>) -> Result<Option<Minted>, DecodeError> {
-    if !cursor.is_some("minted")? {
-        return Ok(None);
     }
-    Ok(Some(Minted {
-        producer: ProducerId(cursor.hash("minted.producer")?),
-        epoch: Epoch(cursor.long("minted.epoch")?),
-        sequence: Sequence(cursor.long("minted.sequence")?),
-    }))
 }
 
 #[inline]
-fn tokens(cursor: &mut Cursor<'_>) -> Result<[i64; 6], DecodeError> {
-    Ok([
-        cursor.long("input")?,
-        cursor.long("cache_read")?,
-        cursor.long("cache_write_5m")?,
-        cursor.long("cache_write_1h")?,
-        cursor.long("output")?,
-        cursor.long("reasoning")?,
-    ])
-}
-
-fn unsplit(cursor: &mut Cursor<'_>) -> Result<Unsplit, DecodeError> {
-    let bits = cursor.int("unsplit")?;
-    u8::try_from(bits).map(Unsplit).map_err(|_| DecodeError::Value {
-        field: "unsplit",
-        value: i64::from(bits),
-        expected: "0 to 7",
+fn minted(cursor: &mut Cursor<'_>) -> Option<Minted> {
+    cursor.is_some("minted").then(|| Minted {
+        producer: ProducerId(cursor.hash("minted.producer")),
+        epoch: Epoch(cursor.long("minted.epoch")),
+        sequence: Sequence(cursor.long("minted.sequence")),
     })
 }
 
-fn barrier(cursor: &mut Cursor<'_>) -> Result<Barrier, DecodeError> {
-    let number = u16_of(cursor.int("number")?, "number")?;
-    let topic = TopicId(cursor.hash("topic")?);
-    let partitions = u16_of(cursor.int("partitions")?, "partitions")?;
-    Ok(Barrier {
+#[inline]
+fn tokens(cursor: &mut Cursor<'_>) -> [i64; 6] {
+    [
+        cursor.long("input"),
+        cursor.long("cache_read"),
+        cursor.long("cache_write_5m"),
+        cursor.long("cache_write_1h"),
+        cursor.long("output"),
+        cursor.long("reasoning"),
+    ]
+}
+
+#[inline]
+fn unsplit(cursor: &mut Cursor<'_>) -> Unsplit {
+    let bits = cursor.int("unsplit");
+    let set = u8::try_from(bits).ok().map(Unsplit);
+    cursor.within("unsplit", i64::from(bits), "0 to 7", Unsplit::default(), set)
+}
+
+fn barrier(cursor: &mut Cursor<'_>) -> Barrier {
+    let number = u16_of(cursor, "number");
+    let topic = TopicId(cursor.hash("topic"));
+    let partitions = u16_of(cursor, "partitions");
+    let count = PartitionCount::new(partitions);
+    Barrier {
         number,
         topic,
-        partitions: PartitionCount::new(partitions).ok_or(DecodeError::Value {
-            field: "partitions",
-            value: 0,
-            expected: "1 to 65535",
-        })?,
-        fold_version: FoldVersion(u32_of(cursor.long("fold_version")?, "fold_version")?),
-        secret_check: cursor.hash("secret_check")?,
-    })
+        partitions: cursor.within("partitions", 0, "1 to 65535", PartitionCount::LOCAL, count),
+        fold_version: FoldVersion(u32_of(cursor, "fold_version")),
+        secret_check: cursor.hash("secret_check"),
+    }
 }
 
-fn document<'a>(cursor: &mut Cursor<'a>) -> Result<Document<'a>, DecodeError> {
-    Ok(Document { number: u32_of(cursor.long("number")?, "number")?, body: cursor.bytes("body")? })
+fn document<'a>(cursor: &mut Cursor<'a>) -> Document<'a> {
+    Document { number: u32_of(cursor, "number"), body: cursor.bytes("body") }
 }
 
-fn total(cursor: &mut Cursor<'_>) -> Result<Totals, DecodeError> {
-    let version = version(cursor)?;
-    let partition = Partition(u16_of(cursor.int("partition")?, "partition")?);
-    let account = AccountKey(cursor.hash("account")?);
-    let (model, tool) = (cursor.text("model")?, cursor.text("tool")?);
-    let view = cursor.symbol("view", view_of)?;
-    let (service_tier, region) = (cursor.text("service_tier")?, cursor.text("region")?);
-    let unsplit = unsplit(cursor)?;
+fn total(cursor: &mut Cursor<'_>) -> Totals {
+    let version = version(cursor);
+    let partition = Partition(u16_of(cursor, "partition"));
+    let account = AccountKey(cursor.hash("account"));
+    let (model, tool) = (cursor.text("model"), cursor.text("tool"));
+    let view = cursor.symbol("view", View::Unknown, View::from_code);
+    let (service_tier, region) = (cursor.text("service_tier"), cursor.text("region"));
+    let unsplit = unsplit(cursor);
     let dims = DimsRef { model, tool, view, service_tier, region, unsplit };
-    let windows = [window(cursor)?, window(cursor)?, window(cursor)?, window(cursor)?];
-    Ok(Totals::Total(TotalRow { partition, account, dims: Arc::new(dims.to_owned()), windows }, version))
+    let windows = [window(cursor), window(cursor), window(cursor), window(cursor)];
+    Totals::Total(TotalRow { partition, account, dims: Arc::new(dims.to_owned()), windows }, version)
 }
 
-fn window(cursor: &mut Cursor<'_>) -> Result<Usage, DecodeError> {
-    let tokens = tokens(cursor)?;
-    Ok(Usage {
+fn window(cursor: &mut Cursor<'_>) -> Usage {
+    let tokens = tokens(cursor);
+    Usage {
         tokens,
-        requests: cursor.long("requests")?,
-        unpriced: cursor.long("unpriced")?,
-        cost_nano_usd: cursor.long("cost_nano_usd")?,
-    })
+        requests: cursor.long("requests"),
+        unpriced: cursor.long("unpriced"),
+        cost_nano_usd: cursor.long("cost_nano_usd"),
+    }
 }
 
-fn progress(cursor: &mut Cursor<'_>) -> Result<Progress, DecodeError> {
-    let version = version(cursor)?;
-    let partition = Partition(u16_of(cursor.int("partition")?, "partition")?);
-    let clock = Minute(cursor.int("clock")?);
-    let log_time = cursor.long("log_time")?;
-    let log_time = LogTime::from_ms(log_time).ok_or(DecodeError::Value {
-        field: "log_time",
-        value: log_time,
-        expected: CALENDAR,
-    })?;
-    Ok(Progress { partition, version, clock, log_time })
+fn progress(cursor: &mut Cursor<'_>) -> Progress {
+    let version = version(cursor);
+    let partition = Partition(u16_of(cursor, "partition"));
+    let clock = Minute(cursor.int("clock"));
+    let ms = cursor.long("log_time");
+    let log_time = cursor.within("log_time", ms, CALENDAR, LogTime::default(), LogTime::from_ms(ms));
+    Progress { partition, version, clock, log_time }
 }
 
-fn version(cursor: &mut Cursor<'_>) -> Result<Version, DecodeError> {
-    Ok(Version::from_u64(cursor.long("version")?.cast_unsigned()))
+fn version(cursor: &mut Cursor<'_>) -> Version {
+    Version::from_u64(cursor.long("version").cast_unsigned())
 }
 
 const CALENDAR: &str = "milliseconds since 1970 within years 1 to 9999";
 
-fn instant(ms: i64, field: &'static str) -> Result<EventTime, DecodeError> {
-    EventTime::from_ms(ms).ok_or(DecodeError::Value { field, value: ms, expected: CALENDAR })
+#[inline]
+fn occurred_at(cursor: &mut Cursor<'_>) -> EventTime {
+    let ms = cursor.long("occurred_at");
+    cursor.within("occurred_at", ms, CALENDAR, EventTime::default(), EventTime::from_ms(ms))
 }
 
-fn u16_of(value: i32, field: &'static str) -> Result<u16, DecodeError> {
-    let wrong = |_| DecodeError::Value { field, value: i64::from(value), expected: "0 to 65535" };
-    u16::try_from(value).map_err(wrong)
+fn u16_of(cursor: &mut Cursor<'_>, field: &'static str) -> u16 {
+    let value = cursor.int(field);
+    cursor.within(field, i64::from(value), "0 to 65535", 0, u16::try_from(value).ok())
 }
 
-fn u32_of(value: i64, field: &'static str) -> Result<u32, DecodeError> {
-    u32::try_from(value).map_err(|_| DecodeError::Value { field, value, expected: "0 to 4294967295" })
-}
-
-fn kind_of(index: u8) -> Option<Kind> {
-    Kind::from_code(index)
-}
-
-fn view_of(index: u8) -> Option<View> {
-    View::from_code(index)
+#[inline]
+fn u32_of(cursor: &mut Cursor<'_>, field: &'static str) -> u32 {
+    let value = cursor.long(field);
+    cursor.within(field, value, "0 to 4294967295", 0, u32::try_from(value).ok())
 }
