@@ -6,7 +6,7 @@
 use crate::database::Database;
 use crate::error::ClickHouseError;
 use crate::rows::{
-    AccountTotalRecord, ArchiveProgressRecord, Hash, ProgressRecord, RankingRecord, ReceiptRecord,
+    AccountTotalRecord, ArchiveProgressRecord, Hash, KeepCode, ProgressRecord, RankingRecord, ReceiptRecord,
     RejectRecord,
 };
 use clickhouse::Row;
@@ -118,6 +118,25 @@ pub struct AccountLine {
     pub email: String,
     pub team: String,
     pub erased: u8,
+}
+
+/// A person's rank on each board, in the order of [`Board::all`].
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented on rankings")]
+pub struct RanksLine {
+    pub person: Hash,
+    pub ranks: Vec<u32>,
+}
+
+/// A partition in which snapshots are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct KeptLine {
+    /// Its id in ClickHouse.
+    pub id: String,
+    /// How long its snapshots are kept.
+    pub keep: KeepCode,
+    /// The newest minute in it, seconds since the Unix epoch.
+    pub newest: u32,
 }
 
 /// How many records were rejected for one reason.
@@ -314,6 +333,47 @@ impl Database {
     pub async fn archive_progress(&self) -> Answer<Vec<ArchiveProgressRecord>> {
         let query = self.query(include_str!("../queries/archive_progress.sql"));
         self.fetch("reading the progress of the archive", query).await
+    }
+
+    /// Everyone's ranks in a snapshot.
+    ///
+    /// # Errors
+    /// See the `impl`.
+    pub async fn ranks(&self, of: &SnapshotHead) -> Answer<Vec<RanksLine>> {
+        let query = self.of_snapshot(include_str!("../queries/ranks.sql"), of);
+        self.fetch("reading the ranks of a snapshot", query).await
+    }
+
+    /// Every account that says who it is.
+    ///
+    /// # Errors
+    /// See the `impl`.
+    pub async fn people(&self) -> Answer<Vec<AccountLine>> {
+        self.fetch("reading people", self.query(include_str!("../queries/people.sql"))).await
+    }
+
+    /// The partitions in which snapshots are kept.
+    ///
+    /// # Errors
+    /// See the `impl`.
+    pub async fn kept(&self) -> Answer<Vec<KeptLine>> {
+        self.fetch("reading which snapshots are kept", self.query(include_str!("../queries/kept.sql"))).await
+    }
+
+    /// Drops a partition of snapshots by its id: markers first, so that none is left without its rows.
+    ///
+    /// # Errors
+    /// When the server does; an id that holds anything but letters, digits, `-` and `_` is refused.
+    pub async fn drop_kept(&self, id: &str) -> Answer<()> {
+        const DOING: &str = "dropping old snapshots";
+        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            return Err(ClickHouseError::answer(DOING, format!("{id:?} is no partition id")));
+        }
+        for table in ["snapshots", "rankings"] {
+            let drop = format!("ALTER TABLE ${{t}}{table}${{on_cluster}} DROP PARTITION ID '{id}'");
+            self.execute(DOING, &drop).await?;
+        }
+        Ok(())
     }
 
     /// The newest version of every account total.
