@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tally_disk::{Disk, OsDisk};
-use tally_domain::{Secret, WallTime};
+use tally_domain::{Secret, TopicId, WallTime};
 
 /// A data directory. Making one touches nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct DataDir {
 pub struct Owner {
     /// Process id of the owner.
     pub pid: u32,
+    /// This life of its log: positions that an importer kept are true for it alone.
+    pub topic: TopicId,
     /// Base URL of its control endpoints: leases, progress, metrics, health.
     pub control: String,
     /// Base URL of the collector.
@@ -225,6 +227,7 @@ mod tests {
         let owned = dir.own().unwrap();
         let owner = Owner {
             pid: 42,
+            topic: TopicId::default(),
             control: "http://127.0.0.1:1".into(),
             collector: "http://127.0.0.1:2".into(),
             clickhouse: "http://127.0.0.1:3".into(),

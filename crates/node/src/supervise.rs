@@ -144,6 +144,7 @@ impl Node {
         };
         let owner = Owner {
             pid: std::process::id(),
+            topic,
             control: control_server.url(),
             collector: collector_server.url(),
             clickhouse: clickhouse.url.clone(),
