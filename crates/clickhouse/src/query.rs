@@ -139,6 +139,15 @@ pub struct KeptLine {
     pub newest: u32,
 }
 
+/// Who an account claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented on people")]
+pub struct AccountName {
+    pub account: Hash,
+    pub source: String,
+    pub subject: String,
+}
+
 /// How many records were rejected for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "column by column as documented on rejects")]
@@ -235,6 +244,16 @@ impl Database {
         let query =
             self.query(include_str!("../queries/person_accounts.sql")).param("person", person.to_string());
         self.fetch("reading the accounts of a person", query).await
+    }
+
+    /// Who `accounts` are; without those that nobody claimed by name.
+    ///
+    /// # Errors
+    /// See the `impl`.
+    pub async fn account_names(&self, accounts: &[AccountKey]) -> Answer<Vec<AccountName>> {
+        let accounts: Vec<String> = accounts.iter().map(AccountKey::to_string).collect();
+        let query = self.query(include_str!("../queries/account_names.sql")).param("accounts", accounts);
+        self.fetch("reading names of accounts", query).await
     }
 
     /// A person's usage since `since` (seconds since the Unix epoch), by day.

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::{Args, Parser};
+use tally_node::attach::Attached;
 use tally_node::clock::Clock;
-use tally_node::config::{self, Config, ConfigError, Flag, Origins, Sources};
+use tally_node::config::{self, Config, ConfigError, DiagnosticsFormat, Flag, Origin, Origins, Sources};
+use tally_telemetry::{DiagnosticsError, Format, init_diagnostics};
 
 use crate::commands::Command;
 use crate::exit::ExitStatus;
@@ -56,6 +59,24 @@ impl Global {
         })
     }
 
+    /// The configuration in force, with diagnostics begun as it says.
+    pub(crate) fn begin(&self) -> Result<Config> {
+        let (config, _) = self.load()?;
+        diagnose(&config, &config.diagnostics.filter)?;
+        Ok(config)
+    }
+
+    /// The installation, through its owner or as its owner until dropped.
+    pub(crate) fn attach(&self) -> Result<(Config, Attached)> {
+        let (config, origins) = self.load()?;
+        // A command of a few seconds says what is wrong, and more only when asked.
+        let asked = origins.of_key("diagnostics.filter").is_some_and(|origin| *origin != Origin::Default);
+        diagnose(&config, if asked { &config.diagnostics.filter } else { "warn" })?;
+        let executable = std::env::current_exe().context("finding the path of this program")?;
+        let attached = Attached::to(&config, self.clock.unwrap_or(Clock::System), &executable)?;
+        Ok((config, attached))
+    }
+
     fn flags(&self) -> Vec<Flag> {
         let data_dir =
             self.data_dir.as_ref().map(|dir| ("data_dir", "--data-dir", dir.display().to_string()));
@@ -67,4 +88,13 @@ impl Global {
         let filter = filter.map(|level| ("diagnostics.filter", "--verbose", level.to_owned()));
         data_dir.into_iter().chain(filter).map(|(key, flag, value)| Flag { key, flag, value }).collect()
     }
+}
+
+fn diagnose(config: &Config, filter: &str) -> Result<(), DiagnosticsError> {
+    let format = match config.diagnostics.format {
+        DiagnosticsFormat::Auto => Format::Auto,
+        DiagnosticsFormat::Human => Format::Human,
+        DiagnosticsFormat::Json => Format::Json,
+    };
+    init_diagnostics(format, filter)
 }

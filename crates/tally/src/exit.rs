@@ -1,15 +1,16 @@
 //! What the exit code of a command means.
 
+use std::fmt;
 use std::process::ExitCode;
 
+use tally_importer::ImportError;
+use tally_node::attach::AttachError;
 use tally_node::config::ConfigError;
+use tally_node::supervise::StartError;
+use tally_telemetry::DiagnosticsError;
 
 /// How a command ended; its help shows the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    dead_code,
-    reason = "the table of codes is fixed for all commands; those that find differences and wait come with their parts"
-)]
 pub(crate) enum ExitStatus {
     /// Done as asked.
     Done,
@@ -41,11 +42,33 @@ impl ExitStatus {
         }
     }
 
-    /// A wrong setting is the caller's to mend; everything else is a failure.
+    /// What the caller can mend on the command line or in a setting is theirs; everything else is a failure.
     pub(crate) fn of(error: &anyhow::Error) -> ExitStatus {
-        if error.is::<ConfigError>() { ExitStatus::Usage } else { ExitStatus::Failed }
+        let wrong_clock = matches!(
+            error.downcast_ref::<AttachError>(),
+            Some(AttachError::OtherClock { .. } | AttachError::Start(StartError::ClockBehind { .. }))
+        );
+        let wrong_input = matches!(
+            error.downcast_ref::<ImportError>(),
+            Some(ImportError::Mapping { .. } | ImportError::NothingReadable { .. })
+        );
+        let wrong_setting =
+            error.is::<ConfigError>() || error.is::<DiagnosticsError>() || error.is::<UsageError>();
+        if wrong_setting || wrong_clock || wrong_input { ExitStatus::Usage } else { ExitStatus::Failed }
     }
 }
+
+/// What a command was asked for cannot be done as asked; says what to ask instead.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
 
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> ExitCode {

@@ -5,8 +5,11 @@
 mod cli;
 mod commands;
 mod exit;
+mod progress;
 mod render;
 mod report;
+mod settling;
+mod standing;
 mod status;
 
 use std::process::ExitCode;

@@ -1,11 +1,20 @@
 //! What people read: tables and lines on stdout, errors on stderr, colours only on a terminal.
 
+mod import;
+pub(crate) mod number;
+mod standing;
+mod verify;
+
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use serde::Serialize;
+
+pub(crate) use import::import;
+pub(crate) use standing::{me, top};
+pub(crate) use verify::{clickhouse, rejects, verify};
 
 use crate::report;
 
@@ -27,10 +36,17 @@ pub(crate) fn text(text: &str) -> Result<()> {
     }
 }
 
-/// The whole chain of an error in one line.
+/// The whole chain of an error in one line, each cause once: some errors show theirs themselves.
 pub(crate) fn error(error: &anyhow::Error) {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{between}{cause}");
+        }
+    }
     // Where stderr is closed there is nobody left to tell.
-    let _told = writeln!(io::stderr(), "error: {error:#}");
+    let _told = writeln!(io::stderr(), "error: {text}");
 }
 
 /// Key, value, origin.
@@ -51,6 +67,15 @@ fn table(head: &[&str]) -> Table {
     }
     table.set_header(head.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     table
+}
+
+/// Aligns columns of numbers.
+fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
 }
 
 /// Colours belong on a terminal whose user did not ask for none (`NO_COLOR`, <https://no-color.org>).

@@ -1,7 +1,21 @@
 //! What commands print with `--json`: stable names, full numbers, one object.
 
+mod import;
+mod rejects;
+mod standing;
+mod usage;
+mod verify;
+
 use serde::Serialize;
 use tally_node::config::Setting;
+
+pub(crate) use import::Import;
+#[cfg(test)]
+pub(crate) use import::tests::example as import_example;
+pub(crate) use rejects::Rejects;
+pub(crate) use standing::{InWindow, Me, PersonLines, Row, Top, Used, place};
+pub(crate) use usage::{Tokens, Usd, instant};
+pub(crate) use verify::{Amount, Differing, Value, Verify};
 
 /// `tally version --json`.
 #[derive(Debug, Serialize)]
@@ -33,4 +47,11 @@ impl Config {
         };
         Config { settings: settings.map(one).collect() }
     }
+}
+
+/// `tally sql --json` without a statement.
+#[derive(Debug, Serialize)]
+pub(crate) struct ClickHouse {
+    pub(crate) url: String,
+    pub(crate) database: String,
 }

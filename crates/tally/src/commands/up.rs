@@ -28,9 +28,9 @@ const SHORT_OWNER_WAIT: Duration = Duration::from_mins(2);
 pub(crate) struct Up {}
 
 impl Up {
+    #[expect(clippy::unused_self, reason = "every command runs alike")]
     pub(crate) fn run(&self, global: &Global) -> Result<ExitStatus> {
-        let (config, _) = global.load()?;
-        tally_telemetry::init_diagnostics(tally_telemetry::Format::Auto, &config.diagnostics.filter)?;
+        let config = global.begin()?;
         let clock = global.clock.unwrap_or(Clock::System);
         let executable = std::env::current_exe().context("finding the path of this program")?;
         let ownership = own(&config)?;

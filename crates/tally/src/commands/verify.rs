@@ -1,0 +1,106 @@
+//! `tally verify`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use tally_audit::{Findings, Verified};
+use tally_domain::AccountKey;
+use tally_node::attach::Attached;
+use tally_node::shared::{Behind, Positions};
+
+use crate::cli::Global;
+use crate::exit::ExitStatus;
+use crate::progress::{Progress, warn};
+use crate::render::{self, number};
+use crate::report;
+use crate::settling::{self, Settling};
+
+/// Recount every published number from the archived events, and compare
+///
+/// Appends a heartbeat to every partition, waits until everything before it is published and archived, and recounts
+/// by a way of its own. Exit code 0: no difference. 1: differences. 3: not yet.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tally verify\n  \
+    tally verify --wait 300                    give a large import time to be archived\n  \
+    tally verify --json | jq .differences")]
+pub(crate) struct Verify {
+    /// How long to wait until everything is published and archived [default: audit.verify_wait_max_s]
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+}
+
+/// What a verification came to.
+enum Answer {
+    Done(report::Verify),
+    NotYet(Vec<Behind>),
+}
+
+impl Verify {
+    pub(crate) fn run(&self, global: &Global) -> Result<ExitStatus> {
+        let (config, attached) = global.attach()?;
+        let wait = Duration::from_secs(self.wait.unwrap_or(config.audit.verify_wait_max_s));
+        let mut progress = Progress::start();
+        let answer = verify(&attached, wait, &mut progress)?;
+        drop(progress);
+        match answer {
+            Answer::NotYet(behind) => {
+                warn(&settling::not_yet(&behind));
+                Ok(ExitStatus::NotYet)
+            }
+            Answer::Done(report) => {
+                render::answer(global.json, &report, render::verify)?;
+                Ok(if report.differences_total == 0 { ExitStatus::Done } else { ExitStatus::Found })
+            }
+        }
+    }
+}
+
+/// Recounts at "now"; while new records come, publishing may be ahead of the archive for a moment.
+fn verify(attached: &Attached, wait: Duration, progress: &mut Progress) -> Result<Answer> {
+    let begun = Instant::now();
+    let mut positions = attached.now()?;
+    loop {
+        let left = wait.saturating_sub(begun.elapsed());
+        if let Settling::NotYet(behind) = settling::within(attached, &positions, left, progress)? {
+            return Ok(Answer::NotYet(behind));
+        }
+        let seen = |accounts| {
+            progress.wait(|| format!("recounted {} accounts", number::grouped(i128::from(accounts))));
+        };
+        match attached.runtime().block_on(tally_audit::verify(attached.database(), seen))? {
+            Verified::Done { as_of, findings } => {
+                let names = names(attached, &findings)?;
+                return Ok(Answer::Done(report::Verify::of(as_of, &findings, &names)));
+            }
+            Verified::NotYet { waiting } => {
+                let behind = waiting.iter().map(|(partition, archived, progress)| Behind {
+                    partition: *partition,
+                    position: progress.next(),
+                    published: progress.next(),
+                    archived: archived.next(),
+                });
+                let behind: Vec<Behind> = behind.collect();
+                if begun.elapsed() >= wait {
+                    return Ok(Answer::NotYet(behind));
+                }
+                positions = behind.iter().map(|it| (it.partition, it.position)).collect::<Positions>();
+            }
+        }
+    }
+}
+
+/// Who the accounts are in which something was found.
+fn names(attached: &Attached, findings: &Findings) -> Result<BTreeMap<AccountKey, String>> {
+    let accounts: Vec<AccountKey> = findings.differences.iter().map(|it| it.account).collect();
+    if accounts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lines = attached.runtime().block_on(attached.database().account_names(&accounts))?;
+    let name = |line: tally_clickhouse::query::AccountName| {
+        (AccountKey(tally_domain::Hash128(line.account)), format!("{}: {}", line.source, line.subject))
+    };
+    Ok(lines.into_iter().map(name).collect())
+}

@@ -1,0 +1,98 @@
+//! Recounts and rejects for people.
+
+use super::number::{dollars, grouped};
+use super::{right, table};
+use crate::report::{Amount, ClickHouse, Differing, Rejects, Value, Verify};
+
+/// Differences that are shown in full; JSON has more.
+const SHOWN: usize = 20;
+
+/// No difference, or each with both numbers.
+pub(crate) fn verify(report: &Verify) -> String {
+    let count = |number: u64| grouped(i128::from(number));
+    let checked = &report.checked;
+    let mut text = format!(
+        "recounted {} events of {} accounts, compared {} totals as of {}\n",
+        count(checked.events),
+        count(checked.accounts),
+        count(checked.totals),
+        report.as_of,
+    );
+    if report.differences_total == 0 {
+        return text + "no difference\n";
+    }
+    text = format!("{text}{} differences\n", count(report.differences_total));
+    for differing in report.differences.iter().take(SHOWN) {
+        text.push_str(&difference(differing));
+    }
+    let left = report.differences_total.saturating_sub(u64::try_from(SHOWN).expect("a small number"));
+    if left > 0 {
+        text = format!("{text}\n… and {} more; --json lists the first thousand\n", count(left));
+    }
+    text
+}
+
+fn difference(found: &Differing) -> String {
+    let who = found.who.as_ref().map_or_else(String::new, |who| format!(" ({who})"));
+    let value = match &found.value {
+        Value::Window(window) => format!("window {window}"),
+        Value::Hour(hour) => format!("hour {hour}"),
+    };
+    let published = match &found.published_version {
+        Some(version) => format!("published at version {version}"),
+        None => "not published".to_owned(),
+    };
+    let mut text = format!(
+        "\naccount {}{who}, partition {}\n{value}, {}, {}; {published}, recounted at {}\n",
+        found.account, found.partition, found.dims.model, found.dims.tool, found.recounted_at,
+    );
+    let mut table = table(&["", "published", "recounted", "difference"]);
+    for (name, published, recounted) in lanes(&found.published, &found.recounted) {
+        if published != recounted {
+            let show = |number| if name == "list cost" { dollars(number) } else { grouped(number) };
+            table.add_row([name.to_owned(), show(published), show(recounted), show(published - recounted)]);
+        }
+    }
+    right(&mut table, 1..4);
+    text.push_str(&table.trim_fmt());
+    text.push('\n');
+    text
+}
+
+fn lanes(published: &Amount, recounted: &Amount) -> [(&'static str, i128, i128); 9] {
+    let (a, b) = (&published.tokens, &recounted.tokens);
+    [
+        ("input", a.input, b.input),
+        ("cache read", a.cache_read, b.cache_read),
+        ("cache write 5m", a.cache_write_5m, b.cache_write_5m),
+        ("cache write 1h", a.cache_write_1h, b.cache_write_1h),
+        ("output", a.output, b.output),
+        ("reasoning", a.reasoning, b.reasoning),
+        ("requests", a.requests, b.requests),
+        ("unpriced", published.unpriced_tokens, recounted.unpriced_tokens),
+        ("list cost", published.list_cost_usd.0, recounted.list_cost_usd.0),
+    ]
+}
+
+/// How many by reason, and the newest.
+pub(crate) fn rejects(report: &Rejects) -> String {
+    if report.total == 0 {
+        return "no record was rejected\n".to_owned();
+    }
+    let mut reasons = table(&["reason", "records"]);
+    for (reason, count) in &report.by_reason {
+        reasons.add_row([reason.clone(), grouped(i128::from(*count))]);
+    }
+    right(&mut reasons, [1]);
+    let mut rows = table(&["place", "taken at", "reason", "detail"]);
+    for row in &report.rows {
+        let place = format!("{}/{}", row.partition, row.offset);
+        rows.add_row([place, row.at.clone(), row.reason.clone(), row.detail.clone()]);
+    }
+    format!("{}\n\n{}\n", reasons.trim_fmt(), rows.trim_fmt())
+}
+
+/// The address for other clients.
+pub(crate) fn clickhouse(report: &ClickHouse) -> String {
+    format!("{}/?database={}\n", report.url.trim_end_matches('/'), report.database)
+}
