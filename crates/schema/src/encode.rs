@@ -8,7 +8,7 @@ use crate::registry::Record;
 use crate::wire::{put_bytes, put_frame, put_long, put_optional_text};
 
 /// Appends a usage record to `into`; cost and `unpriced` have no place in it. Anything can be written: what may be
-/// accepted is said by [`crate::check`].
+/// accepted is said by [`crate::check()`].
 pub fn encode_usage(event: &UsageRef<'_>, into: &mut Vec<u8>) {
     put_frame(Record::UsageEvent, into);
     into.extend_from_slice(event.account.bytes());

@@ -1,8 +1,8 @@
 //! The records of the log as bytes: Avro in Confluent's wire format, by schemas that stand in `schemas/`.
 //!
-//! Known writer schemas are decoded by hand, borrowed and without allocating ([`decode`]); any other writer
+//! Known writer schemas are decoded by hand, borrowed and without allocating ([`decode()`]); any other writer
 //! schema is first rewritten to ours by `apache-avro` ([`Writer`]). What a record's fields may hold
-//! is said once, in [`check`].
+//! is said once, in [`check()`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 

@@ -40,7 +40,7 @@ pub struct Redacted {
     pub texts: u64,
 }
 
-/// Takes every text out of a line but those of [`KEPT`] fields.
+/// Takes every text out of a line but those of `KEPT` fields.
 #[must_use]
 pub fn redact(line: &[u8]) -> Redacted {
     let mut texts = 0;
