@@ -91,8 +91,13 @@ impl Attached {
         loop {
             let in_use = match dir.own() {
                 Ok(ownership) => {
-                    let node =
-                        Node::start(ownership, &quiet(config), clock, executable, Takes { pages: false })?;
+                    let node = Node::start(
+                        ownership,
+                        &quiet(config),
+                        clock,
+                        executable,
+                        Takes { pages: false, demo: false },
+                    )?;
                     let (owner, database) = (node.owner().clone(), node.database().clone());
                     return Ok(Self { owner, database, way: Way::Own(Some(Box::new(node))) });
                 }

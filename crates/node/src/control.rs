@@ -24,6 +24,7 @@ use tally_log::{AppendLog, Appender};
 use tokio::sync::watch;
 
 use crate::admin::{self, Views};
+use crate::roles::demo::DemoReport;
 use crate::roles::log::heartbeats;
 use crate::shared::{Behind, Failure, Positions, Shared};
 
@@ -69,6 +70,12 @@ pub struct StatusReport {
     pub log_time_ms: i64,
     /// Parts that stopped.
     pub failures: Vec<Failure>,
+    /// People of the newest complete ranking.
+    pub people: u64,
+    /// How long ago that was made, in ms; none before the first since the start.
+    pub ranked_ms_ago: Option<u64>,
+    /// How far the demo is; none where there is none.
+    pub demo: Option<DemoReport>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -150,7 +157,14 @@ impl Control {
     /// What every part says of itself.
     #[must_use]
     pub fn status(&self) -> StatusReport {
-        let mut report = StatusReport { failures: self.shared.failures(), ..StatusReport::default() };
+        let (people, ranked_ago) = self.shared.ranking();
+        let mut report = StatusReport {
+            failures: self.shared.failures(),
+            people,
+            ranked_ms_ago: ranked_ago.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+            demo: self.shared.demo(),
+            ..StatusReport::default()
+        };
         let mut least = i64::MAX;
         for status in self.shared.partitions() {
             report.events_read += status.counts.read;

@@ -5,6 +5,7 @@
 //!            owner.json      who holds it and where it listens; gone after a clean stop
 //!            secret          32 random bytes, readable by the owner alone
 //!            log/  state/  clickhouse/  import/
+//!            demo.json       what a demo is made of; there only if this is one
 //! ```
 
 use std::fs;
@@ -127,6 +128,18 @@ impl DataDir {
         self.path.join("import")
     }
 
+    /// What the demo of this installation is made of; there only if it is one.
+    #[must_use]
+    pub fn demo(&self) -> PathBuf {
+        self.path.join("demo.json")
+    }
+
+    /// True when no process ever owned it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.log().exists()
+    }
+
     /// Makes the directory and becomes its owner.
     ///
     /// # Errors
@@ -206,7 +219,7 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Insta
 }
 
 /// Writes a small file so that readers and a crash see all of it or none.
-fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let beside = path.with_extension("new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod archive;
 pub mod collect;
+pub mod demo;
 pub mod engine;
 pub mod log;
 pub mod pages;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tally_aggregator::Status;
 use tally_audit::Archived;
 use tally_domain::{Offset, Partition, Version};
 use tokio::sync::watch;
+
+use crate::roles::demo::DemoReport;
 
 /// Offsets that a command waits for: the offset after its last record, by partition.
 pub type Positions = BTreeMap<Partition, Offset>;
@@ -27,6 +30,10 @@ struct Told {
     wanted: Positions,
     /// What the newest complete ranking has passed.
     ranked: BTreeMap<Partition, Version>,
+    /// How many people it ranks, and when it was complete.
+    people_ranked: u64,
+    ranked_at: Option<Instant>,
+    demo: Option<DemoReport>,
 }
 
 /// A part that stopped, and why.
@@ -75,14 +82,43 @@ impl Shared {
     }
 
     /// What the newest complete ranking has passed.
-    pub fn tell_ranked(&self, vector: BTreeMap<Partition, Version>) {
+    pub fn tell_ranked(&self, vector: BTreeMap<Partition, Version>, people: u64) {
         let changed = {
             let mut told = self.lock();
             let changed = told.ranked != vector;
+            if changed {
+                told.ranked_at = Some(Instant::now());
+            }
+            told.people_ranked = people;
             told.ranked = vector;
             changed
         };
         self.ring(changed);
+    }
+
+    /// How many people the newest complete ranking has, and how long ago it was made.
+    #[must_use]
+    pub fn ranking(&self) -> (u64, Option<Duration>) {
+        let told = self.lock();
+        (told.people_ranked, told.ranked_at.map(|at| at.elapsed()))
+    }
+
+    /// How far the demo is.
+    pub fn tell_demo(&self, report: DemoReport) {
+        self.lock().demo = Some(report);
+        self.ring(true);
+    }
+
+    /// How far the demo is; none where there is none.
+    #[must_use]
+    pub fn demo(&self) -> Option<DemoReport> {
+        self.lock().demo
+    }
+
+    /// Durable records that are not folded yet.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.lock().partitions.values().map(Status::lag).sum()
     }
 
     /// Somebody waits for a ranking that has passed `positions`.

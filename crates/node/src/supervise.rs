@@ -22,7 +22,7 @@ use crate::drive::Stop;
 use crate::installation::{InstallationError, Owner, Ownership};
 use crate::roles::aggregate::Aggregators;
 use crate::roles::engine::ClickHouse;
-use crate::roles::{aggregate, archive, collect, engine, log, pages, rank};
+use crate::roles::{aggregate, archive, collect, demo, engine, log, pages, rank};
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::sink::SharedSink;
@@ -54,6 +54,12 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
     #[error("asking the system for random bytes: {0}")]
     Random(String),
+    #[error(
+        "{} holds usage that is not the demo's; leave --data-dir out, or name a directory of the demo's own", .path.display()
+    )]
+    NoDemo { path: std::path::PathBuf },
+    #[error("reading the demo's plan {}: {cause}; delete its directory to begin anew", .path.display())]
+    DemoPlan { path: std::path::PathBuf, cause: String },
 }
 
 /// What a process takes on besides the log, the fold, the archive and the rankings.
@@ -61,6 +67,8 @@ pub enum StartError {
 pub struct Takes {
     /// Serve the pages.
     pub pages: bool,
+    /// Fill the installation with a simulated company, and keep that company at work.
+    pub demo: bool,
 }
 
 /// A running owner of a data directory.
@@ -76,6 +84,7 @@ pub struct Node {
     /// In the order in which they are stopped.
     servers: Vec<Server>,
     stages: Vec<Stage>,
+    is_empty: bool,
 }
 
 /// Threads that are told to stop together, after everything that feeds them has ended.
@@ -126,6 +135,14 @@ impl Node {
         let rank_stop = Stop::default();
         let ranking = rank::run(ranker, clock, &shared, rank_stop.clone())?;
         let collector = collect::start(config, &log, &secret, clock)?;
+        let is_empty = demo::is_empty(&log)?;
+        let demo_stop = Stop::default();
+        let demo = if takes.demo {
+            let of = (&dir, &log, &secret);
+            Some(demo::start(&config.demo, of, clock, &shared, demo_stop.clone())?)
+        } else {
+            None
+        };
         let control = Control::new(log.appender(), partitions, Arc::clone(&shared));
         let log_stop = Stop::default();
         let logging = log::run(log, clock, &shared, log_stop.clone())?;
@@ -160,18 +177,36 @@ impl Node {
         let servers = pages.into_iter().chain([collector_server, ranker_server, control_server]).collect();
         let stages = vec![
             Stage { stop: Stop::default(), threads: vec![collector.thread] },
+            Stage { stop: demo_stop, threads: demo.into_iter().collect() },
             Stage { stop: rank_stop, threads: vec![ranking] },
             Stage { stop: fold_stop, threads: folding },
             Stage { stop: archive_stop, threads: vec![archiving] },
             Stage { stop: log_stop, threads: vec![logging] },
         ];
-        Ok(Self { ownership, owner, runtime, clickhouse, shared, control, partitions, servers, stages })
+        Ok(Self {
+            ownership,
+            owner,
+            runtime,
+            clickhouse,
+            shared,
+            control,
+            partitions,
+            servers,
+            stages,
+            is_empty,
+        })
     }
 
     /// Where it can be reached.
     #[must_use]
     pub const fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// True when there was no usage at its start.
+    #[must_use]
+    pub const fn was_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// What its parts say.

@@ -124,6 +124,12 @@ impl<L: ReadLog, S: SnapshotSink> Ranker<L, S> {
         self.complete.as_ref().map(|made| made.vector.clone()).unwrap_or_default()
     }
 
+    /// People of the newest complete ranking.
+    #[must_use]
+    pub fn people(&self) -> u64 {
+        self.complete.as_ref().map_or(0, |made| made.people)
+    }
+
     fn settle(&mut self) -> bool {
         let Some(answer) = self.sink.answered() else { return false };
         let made = self.in_flight.take();

@@ -27,7 +27,7 @@ pub fn start(config: &Config, log: &Log, secret: &Secret, clock: Clock) -> Resul
     let settings = settings(config);
     let mut identities = Identities::default();
     identities.follow(&mut log.reader(), log.partitions())?;
-    let run = new_run(secret)?;
+    let run = new_run(secret, 0xc0)?;
     let ingest = Ingest::new(log.appender(), log.partitions(), run, identities, settings.pending_bytes_max);
     let (desk, requests) = desk(&settings);
     let thread = std::thread::Builder::new()
@@ -46,14 +46,14 @@ fn settings(config: &Config) -> CollectorConfig {
     }
 }
 
-/// One start of this installation's collector: the sender of events that name none.
-fn new_run(secret: &Secret) -> Result<Run, StartError> {
+/// One start of a sender of this installation, of events that name none. `mark` tells its kinds apart.
+pub(crate) fn new_run(secret: &Secret, mark: u8) -> Result<Run, StartError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
     let Hash128(mut name) = secret.check();
     // The installation's own name, told apart from the check itself.
     for byte in &mut name {
-        *byte ^= 0xc0;
+        *byte ^= mark;
     }
     Ok(Run { producer: ProducerId(Hash128(name)), epoch: Epoch(i64::from_le_bytes(bytes)) })
 }

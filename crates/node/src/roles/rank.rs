@@ -72,7 +72,7 @@ pub fn run(
     let telling = Arc::clone(shared);
     drive("ranker", shared, move || {
         let turn = ranker.turn(clock.now(), &telling.wanted())?;
-        telling.tell_ranked(ranker.complete());
+        telling.tell_ranked(ranker.complete(), ranker.people());
         match turn {
             _ if stop.is_asked() => Ok(Next::End),
             Turn::Worked => Ok(Next::Again),
