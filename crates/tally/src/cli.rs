@@ -77,6 +77,11 @@ impl Global {
         Ok((config, attached))
     }
 
+    /// True when `--data-dir` was given.
+    pub(crate) const fn names_data_dir(&self) -> bool {
+        self.data_dir.is_some()
+    }
+
     fn flags(&self) -> Vec<Flag> {
         let data_dir =
             self.data_dir.as_ref().map(|dir| ("data_dir", "--data-dir", dir.display().to_string()));

@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod background;
 mod cli;
 mod commands;
 mod exit;
+mod first_start;
 mod progress;
 mod render;
 mod report;

@@ -1,15 +1,21 @@
 //! What `tally up` says while it runs: where everything is, and on a terminal one line that keeps up to date.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tally_node::control::StatusReport;
 use tally_node::installation::Owner;
+use tally_node::roles::demo::DemoReport;
 use tally_node::supervise::Node;
+
+use crate::background::Background;
 
 /// How often the line is drawn anew.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often a line is written where there is no terminal, while something is being filled.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Everything is there.
 pub(crate) fn started(owner: &Owner, took: Duration) -> Result<()> {
@@ -37,13 +43,31 @@ pub(crate) fn stopping() -> Result<()> {
     write("\nstopping: everything taken is being counted and kept …\n")
 }
 
+/// This is the demo, and this is how to leave it.
+pub(crate) fn demo(data_dir: &Path, instead: bool) -> Result<()> {
+    let why = if instead {
+        "No transcripts of Claude Code were found on this machine, so this is the demo"
+    } else {
+        "This is the demo"
+    };
+    say(&format!(
+        "{why}: a simulated company, in {dir}\n  \
+         to leave it: Ctrl-C, delete {dir} if you want it gone,\n  \
+         and fill your own installation with tally up --import-found\n",
+        dir = data_dir.display()
+    ))
+}
+
+/// Says something once.
+pub(crate) fn say(text: &str) -> Result<()> {
+    write(text)
+}
+
 /// Draws the line until Ctrl-C, or a request to terminate.
-pub(crate) async fn show_until_interrupted(node: &Node) -> Result<()> {
+pub(crate) async fn show_until_interrupted(node: &Node, import: Option<&Background>) -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("listening for a request to terminate")?;
-    let live = io::stderr().is_terminal();
-    let mut before: Option<(Instant, u64)> = None;
-    let mut told_failures = 0;
+    let mut shown = Shown { live: io::stderr().is_terminal(), ..Shown::default() };
     loop {
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => return interrupted.context("listening for Ctrl-C"),
@@ -51,16 +75,41 @@ pub(crate) async fn show_until_interrupted(node: &Node) -> Result<()> {
             () = tokio::time::sleep(EVERY) => {}
         }
         let status = node.control().status();
-        for failure in status.failures.iter().skip(told_failures) {
+        if let Some(result) = import.and_then(Background::result) {
+            write(&format!("\r{result}\x1b[K\n"))?;
+        }
+        let doing = import.and_then(Background::doing).or_else(|| status.demo.and_then(filling));
+        shown.show(&status, doing.as_deref())?;
+    }
+}
+
+/// What was shown last.
+#[derive(Debug, Default)]
+struct Shown {
+    live: bool,
+    before: Option<(Instant, u64)>,
+    line: Option<Instant>,
+    failures: usize,
+}
+
+impl Shown {
+    fn show(&mut self, status: &StatusReport, doing: Option<&str>) -> Result<()> {
+        for failure in status.failures.iter().skip(self.failures) {
             write(&format!("\n{} stopped: {}\n", failure.part, failure.message))?;
         }
-        told_failures = status.failures.len();
-        if live {
-            let now = Instant::now();
-            let rate = before
-                .map_or(0, |(then, read)| per_second(status.events_read.saturating_sub(read), now - then));
-            before = Some((now, status.events_read));
-            write(&format!("\r{}\x1b[K", line(&status, rate)))?;
+        self.failures = status.failures.len();
+        let now = Instant::now();
+        let rate = self
+            .before
+            .map_or(0, |(then, read)| per_second(status.events_read.saturating_sub(read), now - then));
+        self.before = Some((now, status.events_read));
+        if self.live {
+            write(&format!("\r{}\x1b[K", line(status, rate, doing)))
+        } else if doing.is_some() && self.line.is_none_or(|line| now - line >= LINE_EVERY) {
+            self.line = Some(now);
+            write(&format!("{}\n", line(status, rate, doing)))
+        } else {
+            Ok(())
         }
     }
 }
@@ -70,15 +119,29 @@ fn per_second(events: u64, took: Duration) -> u64 {
     events.saturating_mul(1_000) / ms
 }
 
-fn line(status: &StatusReport, rate: u64) -> String {
+fn line(status: &StatusReport, rate: u64, doing: Option<&str>) -> String {
+    let doing = doing.map(|doing| format!("{doing} · ")).unwrap_or_default();
+    let ranked = match status.ranked_ms_ago {
+        None => "not ranked yet".to_owned(),
+        Some(ms) => format!("{} people ranked {} s ago", status.people, ms / 1_000),
+    };
     format!(
-        "{rate} events/s · {} events · lag {} · {} accounts · {} rows to publish · {} MiB of state",
+        "{doing}{rate} events/s · {} events · lag {} · {ranked} · {} MiB of state",
         status.events_read,
         status.lag,
-        status.accounts,
-        status.pending_rows,
         status.memory_bytes >> 20,
     )
+}
+
+/// A bar, as long as the demo fills itself.
+fn filling(demo: DemoReport) -> Option<String> {
+    if demo.filled {
+        return None;
+    }
+    // The number of events is known only roughly before they are made.
+    let percent = (demo.sent.saturating_mul(100) / demo.expected.max(1)).min(99);
+    let done = usize::try_from(percent / 10).unwrap_or(0);
+    Some(format!("filling [{}{}] {percent} %", "█".repeat(done), "░".repeat(10_usize.saturating_sub(done))))
 }
 
 fn write(text: &str) -> Result<()> {
@@ -91,11 +154,26 @@ mod tests {
 
     #[test]
     fn the_line_says_what_goes_on() {
-        let status = StatusReport { events_read: 1_200, lag: 3, accounts: 7, ..StatusReport::default() };
-        assert_eq!(
-            line(&status, 40),
-            "40 events/s · 1200 events · lag 3 · 7 accounts · 0 rows to publish · 0 MiB of state"
-        );
+        let status = StatusReport {
+            events_read: 1_200,
+            lag: 3,
+            people: 7,
+            ranked_ms_ago: Some(4_200),
+            ..StatusReport::default()
+        };
+        let rest = "1200 events · lag 3 · 7 people ranked 4 s ago · 0 MiB of state";
+        assert_eq!(line(&status, 40, None), format!("40 events/s · {rest}"));
+        assert_eq!(line(&status, 40, Some("doing")), format!("doing · 40 events/s · {rest}"));
+        assert!(line(&StatusReport::default(), 0, None).contains("not ranked yet"));
         assert_eq!(per_second(500, Duration::from_millis(250)), 2_000);
+    }
+
+    #[test]
+    fn the_bar_is_full_only_when_all_is_there() {
+        let demo = |sent, filled| filling(DemoReport { sent, expected: 100, filled });
+        assert_eq!(demo(0, false).unwrap(), "filling [░░░░░░░░░░] 0 %");
+        assert_eq!(demo(42, false).unwrap(), "filling [████░░░░░░] 42 %");
+        assert_eq!(demo(107, false).unwrap(), "filling [█████████░] 99 %");
+        assert_eq!(demo(107, true), None);
     }
 }

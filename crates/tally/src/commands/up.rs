@@ -1,5 +1,6 @@
 //! `tally up`.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,8 +10,10 @@ use tally_node::config::Config;
 use tally_node::installation::{DataDir, InstallationError, Ownership};
 use tally_node::supervise::{Node, Takes};
 
+use crate::background::Background;
 use crate::cli::Global;
 use crate::exit::ExitStatus;
+use crate::first_start::{self, Situation, Step};
 use crate::status;
 
 /// How long to wait for a command that owns the data directory for a moment.
@@ -23,25 +26,78 @@ const SHORT_OWNER_WAIT: Duration = Duration::from_mins(2);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     tally up                                   pages on http://127.0.0.1:8080\n  \
+    tally up --demo                            a simulated company, in a data directory of its own\n  \
+    tally up --import-found                    begins with the transcripts of Claude Code on this machine\n  \
     tally up --data-dir /srv/tally             somewhere else\n  \
     TALLY__WEB__LISTEN=127.0.0.1:9000 tally up on another port")]
-pub(crate) struct Up {}
+pub(crate) struct Up {
+    /// Fill an installation of its own with a simulated company, and keep that company at work
+    #[arg(long, conflicts_with = "import_found")]
+    demo: bool,
+    /// Import the transcripts of Claude Code found on this machine, without asking
+    #[arg(long)]
+    import_found: bool,
+}
 
 impl Up {
-    #[expect(clippy::unused_self, reason = "every command runs alike")]
     pub(crate) fn run(&self, global: &Global) -> Result<ExitStatus> {
-        let config = global.begin()?;
+        let mut config = global.begin()?;
+        let roots = first_start::transcripts();
+        let step = self.step(&config, &roots)?;
+        let demo = matches!(step, Step::Demo | Step::DemoInstead);
+        if demo && !(self.demo && global.names_data_dir()) {
+            config.data_dir = beside(&config.data_dir);
+        }
         let clock = global.clock.unwrap_or(Clock::System);
         let executable = std::env::current_exe().context("finding the path of this program")?;
         let ownership = own(&config)?;
         let begun = Instant::now();
-        let node = Node::start(ownership, &config, clock, &executable, Takes { pages: true })?;
+        let node = Node::start(ownership, &config, clock, &executable, Takes { pages: true, demo })?;
         status::started(node.owner(), begun.elapsed())?;
-        let interrupted = node.runtime().block_on(status::show_until_interrupted(&node));
+        let import = match step {
+            Step::Demo | Step::DemoInstead => {
+                status::demo(&config.data_dir, step == Step::DemoInstead)?;
+                None
+            }
+            Step::Import => {
+                Some(Background::start(&DataDir::new(&config.data_dir), node.owner(), roots.clone())?)
+            }
+            Step::Nothing | Step::NothingFound | Step::Ask if node.was_empty() => {
+                status::say(&first_start::how(&roots))?;
+                None
+            }
+            Step::Nothing | Step::NothingFound | Step::Ask => None,
+        };
+        let interrupted = node.runtime().block_on(status::show_until_interrupted(&node, import.as_ref()));
         status::stopping()?;
+        if let Some(import) = import {
+            import.end();
+        }
         node.stop();
         interrupted.map(|()| ExitStatus::Done)
     }
+
+    /// What to begin with; a person at a terminal is asked.
+    fn step(&self, config: &Config, roots: &[PathBuf]) -> Result<Step> {
+        let situation = Situation {
+            demo: self.demo,
+            import_found: self.import_found,
+            is_new: DataDir::new(&config.data_dir).is_new(),
+            found: !roots.is_empty(),
+            terminal: first_start::is_terminal(),
+        };
+        Ok(match situation.step() {
+            Step::Ask if first_start::ask(roots)? => Step::Import,
+            step => step,
+        })
+    }
+}
+
+/// The demo's own directory, beside the installation's.
+fn beside(data_dir: &Path) -> PathBuf {
+    let mut name = data_dir.file_name().unwrap_or_default().to_owned();
+    name.push("-demo");
+    data_dir.with_file_name(name)
 }
 
 /// Takes the data directory; a command that owns it for a moment is waited for.
