@@ -5,6 +5,8 @@
 mod installation;
 mod spine;
 
+mod demo;
+
 #[test]
 fn commands_answer_as_drawn() {
     trycmd::TestCases::new().env("HOME", "/nowhere").case("tests/cmd/*.trycmd").run();
