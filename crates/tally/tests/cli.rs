@@ -2,10 +2,9 @@
 //! an installation runs the real binary on a data directory of its own.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
+mod demo;
 mod installation;
 mod spine;
-
-mod demo;
 
 #[test]
 fn commands_answer_as_drawn() {
