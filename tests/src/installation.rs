@@ -1,0 +1,297 @@
+//! A data directory of a test's own, `tally up` on it, and its death.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tally_audit::{Findings, Verified};
+use tally_clickhouse::{Database, Layout};
+use tally_domain::WallTime;
+
+use crate::binary;
+use crate::http;
+use crate::ledger::{CLASSES, Event, Totals, WINDOWS};
+
+/// How long a start may take on a busy machine.
+const START_MAX: Duration = Duration::from_mins(3);
+/// How long a child may outlive its parent.
+const DEATH_MAX: Duration = Duration::from_secs(20);
+
+/// Where an owner can be reached, by its `owner.json`.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Process id.
+    pub pid: u64,
+    /// Control endpoints.
+    pub control: String,
+    /// Collector.
+    pub collector: String,
+    /// ClickHouse.
+    pub clickhouse: String,
+    /// Its database.
+    pub database: String,
+}
+
+impl Owner {
+    fn read(data: &Path) -> Option<Self> {
+        let owner: Value = serde_json::from_slice(&fs::read(data.join("owner.json")).ok()?).ok()?;
+        let text = |field: &str| Some(owner.get(field)?.as_str()?.to_owned());
+        Some(Self {
+            pid: owner.get("pid")?.as_u64()?,
+            control: text("control")?,
+            collector: text("collector")?,
+            clickhouse: text("clickhouse")?,
+            database: text("database")?,
+        })
+    }
+}
+
+/// Everything a test writes, gone with it.
+#[derive(Debug)]
+pub struct Installation {
+    root: tempfile::TempDir,
+}
+
+impl Installation {
+    /// Empty.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn new() -> Result<Self> {
+        Ok(Self { root: tempfile::tempdir().context("making a directory")? })
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.root.path().join("data")
+    }
+
+    /// Starts `tally up` with a clock that stands still at `clock_ms`; it is not waited for.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn spawn(&self, clock_ms: i64) -> Result<Up> {
+        let said = self.root.path().join("up.log");
+        let file = File::options().create(true).append(true).open(&said)?;
+        let clock = wall(clock_ms)?;
+        let mut command = Command::new(binary::path()?);
+        // Settings of the tests are none of Tally's, which refuses what it does not know; where the engine lies is.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TALLY_") && name != "TALLY_ENGINE_LIBRARY" {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .args(["up", "--clock", &clock.to_string(), "--data-dir"])
+            .arg(self.data())
+            .env("TALLY__WEB__LISTEN", "127.0.0.1:0")
+            .env("TALLY__COLLECTOR__LISTEN", "127.0.0.1:0")
+            .env("TALLY__DIAGNOSTICS__FILTER", "warn")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .process_group(0)
+            .spawn()
+            .context("starting tally up")?;
+        Ok(Up { child, data: self.data(), said })
+    }
+}
+
+fn wall(ms: i64) -> Result<WallTime> {
+    WallTime::from_ms(ms).with_context(|| format!("{ms} ms is no time of the years 1 to 9999"))
+}
+
+/// A process that may still be starting; killed when dropped.
+#[derive(Debug)]
+pub struct Up {
+    child: Child,
+    data: PathBuf,
+    said: PathBuf,
+}
+
+impl Up {
+    /// Waits until it says where it is and that it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time; with what it said.
+    pub fn ready(&mut self) -> Result<Owner> {
+        let begun = Instant::now();
+        while begun.elapsed() < START_MAX {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("tally up ended with {status}: {}", self.said());
+            }
+            let owner = Owner::read(&self.data).filter(|owner| owner.pid == u64::from(self.child.id()));
+            if let Some(owner) = owner
+                && http::send(&owner.control, "GET", "/readyz", "").is_ok_and(|answer| answer.status == 200)
+            {
+                return Ok(owner);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("tally up was not ready after {START_MAX:?}: {}", self.said());
+    }
+
+    /// All that it and those before it wrote.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// SIGKILL to it alone: its engine must see to its own end. Waits for that.
+    ///
+    /// # Errors
+    /// When a child outlives it.
+    pub fn kill_alone(mut self) -> Result<()> {
+        let children = children_of(self.child.id());
+        self.child.kill()?;
+        self.child.wait()?;
+        gone(&children)
+    }
+
+    /// SIGKILL to it and its children at once.
+    ///
+    /// # Errors
+    /// When one of them stays.
+    pub fn kill_group(mut self) -> Result<()> {
+        let children = children_of(self.child.id());
+        kill_process_group(self.group()?, Signal::KILL).context("killing the process group")?;
+        self.child.wait()?;
+        gone(&children)
+    }
+
+    fn group(&self) -> Result<Pid> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        id.context("a process id is a positive number")
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            drop(self.group().map(|group| kill_process_group(group, Signal::KILL)));
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// State, parent and start of a process, by /proc.
+fn stat(id: u32) -> Option<(char, u32, String)> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name stands in parentheses and may hold anything.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.first()?.chars().next()?, fields.get(1)?.parse().ok()?, (*fields.get(19)?).to_owned()))
+}
+
+/// Process id and start of each child.
+fn children_of(parent: u32) -> Vec<(u32, String)> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| stat(id).filter(|stat| stat.1 == parent).map(|stat| (id, stat.2))).collect()
+}
+
+fn gone(processes: &[(u32, String)]) -> Result<()> {
+    let begun = Instant::now();
+    for (id, started) in processes {
+        while stat(*id).is_some_and(|(state, _, start)| state != 'Z' && start == *started) {
+            ensure!(begun.elapsed() < DEATH_MAX, "process {id} outlives its parent by {DEATH_MAX:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
+}
+
+/// Sends events to the collector; `Ok` only when all of them are acknowledged.
+///
+/// # Errors
+/// When they are not.
+pub fn post(owner: &Owner, batch: &[Event]) -> Result<()> {
+    let events: Vec<Value> = batch.iter().map(Event::json).collect();
+    let answer = http::send(&owner.collector, "POST", "/v1/usage", &json!({ "events": events }).to_string())?;
+    ensure!(answer.status == 200, "posting: {} {}", answer.status, answer.body);
+    let body: Value = serde_json::from_str(&answer.body)?;
+    ensure!(body["accepted"] == json!(batch.len()), "posting {}: {body}", batch.len());
+    Ok(())
+}
+
+/// Waits until everything acknowledged so far is published and archived.
+///
+/// # Errors
+/// When that does not happen, or a part failed.
+pub fn settle(owner: &Owner) -> Result<()> {
+    let positions = http::send(&owner.control, "POST", "/v1/now", "")?;
+    ensure!(positions.status == 200, "asking for now: {}", positions.body);
+    let mut last = String::new();
+    for _ in 0..5 {
+        let settled = http::send(&owner.control, "POST", "/v1/settled?wait_ms=60000", &positions.body)?;
+        let body: Value = serde_json::from_str(&settled.body)?;
+        if body["behind"] == json!([]) && body["failures"] == json!([]) {
+            return Ok(());
+        }
+        last = settled.body;
+    }
+    bail!("not settled: {last}")
+}
+
+/// Asks ClickHouse.
+///
+/// # Errors
+/// What ClickHouse refuses, in its words.
+pub fn sql(owner: &Owner, text: &str) -> Result<String> {
+    let answer = http::send(&owner.clickhouse, "POST", &format!("/?database={}", owner.database), text)?;
+    ensure!(answer.status == 200, "{text}: {}", answer.body);
+    Ok(answer.body)
+}
+
+/// What is published, by tool.
+///
+/// # Errors
+/// When ClickHouse refuses, or a tool belongs to two accounts.
+pub fn published(owner: &Owner) -> Result<Totals> {
+    let lanes = WINDOWS.iter().flat_map(|(window, _)| {
+        CLASSES.iter().chain(&["requests"]).map(move |lane| format!("sum({lane}_{window})"))
+    });
+    let lanes: Vec<String> = lanes.collect();
+    let text = format!(
+        "SELECT tool, uniqExact(account), {} FROM {}.account_totals FINAL GROUP BY tool FORMAT TSV",
+        lanes.join(", "),
+        owner.database
+    );
+    let mut totals = Totals::new();
+    for line in sql(owner, &text)?.lines() {
+        let mut fields = line.split('\t');
+        let tool = fields.next().unwrap_or_default().to_owned();
+        ensure!(fields.next() == Some("1"), "{tool} belongs to several accounts: {line}");
+        let windows: &mut [[i64; 7]; 4] = totals.entry(tool).or_default();
+        for (lane, text) in windows.as_flattened_mut().iter_mut().zip(fields) {
+            *lane = text.parse().with_context(|| line.to_owned())?;
+        }
+    }
+    Ok(totals)
+}
+
+/// Recounts everything from the archive.
+///
+/// # Errors
+/// When it cannot be read, or does not reach what is published.
+pub fn verify(owner: &Owner) -> Result<Findings> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let database = Database::new(&owner.clickhouse, None, Layout::new(&owner.database, "", None, 60)?);
+    match runtime.block_on(tally_audit::verify(&database, |_| ()))? {
+        Verified::Done { findings, .. } => Ok(findings),
+        Verified::NotYet { waiting } => bail!("the archive is behind: {waiting:?}"),
+    }
+}
+
+/// A path of the real inputs, which lie beside the checkout; none where they are absent.
+#[must_use]
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let root = std::env::var_os("TALLY_SHARED_DATA").map_or(beside, PathBuf::from);
+    Some(root.join(path)).filter(|path| path.exists())
+}

@@ -1,0 +1,4 @@
+//! The whole, from outside: what is acknowledged is counted once, through every death, and verify tells.
+
+mod kill;
+mod verify;
