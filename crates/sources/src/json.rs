@@ -1,11 +1,9 @@
 //! JSON as tools write it: a field that is not what it should be is missing, never the end of the line.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
 use tally_domain::Reason;
 
 use crate::event::Wrong;
@@ -20,22 +18,14 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, Wrong> 
     })
 }
 
-/// What a visitor makes of every kind of value that it does not want: nothing.
-macro_rules! anything_else_is_missing {
-    ($($visit:ident: $type:ty),*) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("anything") }
-        $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> { Ok(Self::Value::default()) })*
-        fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok(Self::Value::default()) }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Self::Value::default())
-        }
-    };
+/// A value as it is written. Each type below looks at its first byte; no number becomes anything but digits.
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<&'de str, D::Error> {
+    <&RawValue>::deserialize(from).map(RawValue::get)
 }
 
-fn pass_over<'de, A: MapAccess<'de>, T: Default>(mut map: A) -> Result<T, A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(T::default())
+/// Reads what is written as a `T`; it is sound JSON already, so what is wrong is its shape.
+fn read<'de, T: Deserialize<'de>, E: Error>(written: &'de str) -> Result<T, E> {
+    serde_json::from_str(written).map_err(E::custom)
 }
 
 /// An object, or nothing.
@@ -48,19 +38,10 @@ impl<T> Default for Object<T> {
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-    anything_else_is_missing!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|object| Object(Some(object)))
-    }
-}
-
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ObjectVisitor(PhantomData))
+        let written = written(from)?;
+        if written.starts_with('{') { read(written).map(|object| Self(Some(object))) } else { Ok(Self(None)) }
     }
 }
 
@@ -80,25 +61,17 @@ impl Text<'_> {
     }
 }
 
-struct TextVisitor<'a>(PhantomData<&'a str>);
-
-impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
-    type Value = Text<'a>;
-    anything_else_is_missing!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Owned(text.to_owned()))))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        pass_over(map)
-    }
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(TextVisitor(PhantomData))
+        let written = written(from)?;
+        if !written.starts_with('"') {
+            return Ok(Self(None));
+        }
+        let plain = written.get(1..written.len().saturating_sub(1)).filter(|text| !text.contains('\\'));
+        match plain {
+            Some(text) => Ok(Self(Some(Cow::Borrowed(text)))),
+            None => read(written).map(|text: String| Self(Some(Cow::Owned(text)))),
+        }
     }
 }
 
@@ -138,42 +111,24 @@ impl Count {
     }
 }
 
-struct CountVisitor;
-
-impl<'de> Visitor<'de> for CountVisitor {
-    type Value = Count;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-    fn visit_unit<E>(self) -> Result<Count, E> {
-        Ok(Count::Missing)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Count, E> {
-        Ok(Count::Wrong(value.to_string()))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Count, E> {
-        Ok(Count::Whole(value))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Count, E> {
-        Ok(i64::try_from(value).map_or_else(|_| Count::Wrong(value.to_string()), Count::Whole))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Count, E> {
-        Ok(Count::parse(&value.to_string()))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Count, E> {
-        Ok(Count::parse(value))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Count, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Count::Wrong("a list".to_owned()))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
-        pass_over::<A, Count>(map).map(|_| Count::Wrong("an object".to_owned()))
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written = written(from)?;
+        match written.as_bytes().first() {
+            Some(b'n') => Ok(Self::Missing),
+            Some(b'"') => read::<String, _>(written).map(|text| Self::parse(&text)),
+            Some(b'[') => Ok(Self::Wrong("a list".to_owned())),
+            Some(b'{') => Ok(Self::Wrong("an object".to_owned())),
+            Some(b't' | b'f') => Ok(Self::Wrong(written.to_owned())),
+            _ => Ok(Self::parse(whole(written))),
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(CountVisitor)
+/// A number without its fraction, where that is nothing but zeros: `12.00` is `12`.
+fn whole(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,
+        _ => number,
     }
 }

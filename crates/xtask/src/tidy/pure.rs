@@ -30,8 +30,6 @@ fn floats(file: &File) -> Vec<Violation> {
     let lines = code
         .lines()
         .enumerate()
-        // A reader of JSON must take what serde hands it; it turns that into text at once.
-        .filter(|(_, line)| !line.contains("visit_f64"))
         .filter(|(_, line)| code::words(line).any(|word| matches!(word, "f32" | "f64")));
     lines
         .map(|(at, _)| {
