@@ -96,7 +96,7 @@ impl Attached {
                         &quiet(config),
                         clock,
                         executable,
-                        Takes { pages: false, demo: false },
+                        Takes { pages: false, demo: None },
                     )?;
                     let (owner, database) = (node.owner().clone(), node.database().clone());
                     return Ok(Self { owner, database, way: Way::Own(Some(Box::new(node))) });

@@ -63,12 +63,12 @@ pub enum StartError {
 }
 
 /// What a process takes on besides the log, the fold, the archive and the rankings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Takes {
     /// Serve the pages.
     pub pages: bool,
-    /// Fill the installation with a simulated company, and keep that company at work.
-    pub demo: bool,
+    /// Fill the installation with the company of this teller, and keep that company at work.
+    pub demo: Option<demo::Teller>,
 }
 
 /// A running owner of a data directory.
@@ -137,9 +137,9 @@ impl Node {
         let collector = collect::start(config, &log, &secret, clock)?;
         let is_empty = demo::is_empty(&log)?;
         let demo_stop = Stop::default();
-        let demo = if takes.demo {
+        let demo = if let Some(teller) = takes.demo {
             let of = (&dir, &log, &secret);
-            Some(demo::start(&config.demo, of, clock, &shared, demo_stop.clone())?)
+            Some(demo::start(&config.demo, teller, of, clock, &shared, demo_stop.clone())?)
         } else {
             None
         };

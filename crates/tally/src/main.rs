@@ -5,6 +5,7 @@
 mod background;
 mod cli;
 mod commands;
+mod company;
 mod exit;
 mod first_start;
 mod progress;

@@ -1,4 +1,5 @@
-//! The demo: a simulated company whose usage comes through the same ingest core as everybody's.
+//! The demo: a company whose usage comes through the same ingest core as everybody's. What the company does is a
+//! [`Story`] that whoever starts the demo brings along: the node knows no simulator.
 //!
 //! What it is made of stands in `demo.json` before the first event is sent, so a fill that was killed begins again
 //! with the same events: their ids are the same, and what the log already has counts as a repeat.
@@ -10,10 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tally_collector::{Accepted, Identities, Ingest, Run, Verdict};
-use tally_domain::{AccountKey, ClaimedIdentity, EventTime, Lane, Secret, Topic};
+use tally_domain::{AccountKey, ClaimedIdentity, EventTime, Lane, Secret, Topic, UsageEvent};
 use tally_log::local::Appender;
 use tally_log::{LogError, ReadLog};
-use tally_simulator::workload::{Claimed, Company, Span, history, live};
 
 use crate::clock::Clock;
 use crate::config::DemoConfig;
@@ -38,6 +38,39 @@ const LAG_MAX: u64 = 100_000;
 const REST: Duration = Duration::from_millis(5);
 /// Tells the demo's sender from the installation's other ones.
 const PRODUCER_MARK: u8 = 0xde;
+
+/// One event of a story, with the account that it claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose it is.
+    pub identity: ClaimedIdentity,
+    /// When it is sent, ms UTC; a story is told in this order.
+    pub sent_ms: i64,
+    /// What is claimed, its account excepted.
+    pub event: UsageEvent,
+}
+
+/// How long and how full a history is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Days before `until`.
+    pub days: u16,
+    /// Its end.
+    pub until: EventTime,
+    /// About how many events.
+    pub events: u64,
+}
+
+/// What a company does. The same seed and people tell the same story, with the same ids.
+pub trait Story {
+    /// What it did.
+    fn history(&self, span: Span) -> Box<dyn Iterator<Item = Claim> + '_>;
+    /// What it does from now on, at about so many events a second; without an end.
+    fn live(&self, from: EventTime, per_second: u32) -> Box<dyn Iterator<Item = Claim> + '_>;
+}
+
+/// Makes the story of a seed and a number of people.
+pub type Teller = fn(seed: u64, people: u32) -> Box<dyn Story>;
 
 /// What a demo was begun with; its file wins over later settings, or a second start would be another company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,6 +102,7 @@ pub struct DemoReport {
 /// When the installation holds something else than a demo, or its files cannot be read.
 pub fn start(
     config: &DemoConfig,
+    teller: Teller,
     (dir, log, secret): (&DataDir, &Log, &Secret),
     clock: Clock,
     shared: &Arc<Shared>,
@@ -81,6 +115,7 @@ pub fn start(
     let ingest = Ingest::new(log.appender(), log.partitions(), run, identities, PENDING_BYTES_MAX);
     let demo = Demo {
         plan,
+        teller,
         file: dir.demo(),
         per_second: config.live_events_per_s,
         secret: secret.clone(),
@@ -159,6 +194,7 @@ impl Plan {
 
 struct Demo {
     plan: Plan,
+    teller: Teller,
     file: std::path::PathBuf,
     per_second: u32,
     secret: Secret,
@@ -172,31 +208,31 @@ struct Demo {
 
 impl Demo {
     fn perform(mut self) -> Result<(), StartError> {
-        let people = usize::try_from(self.plan.people).expect("a usize has at least 32 bits");
-        let company = Company::new(self.plan.seed, people);
+        let story = (self.teller)(self.plan.seed, self.plan.people);
         if self.plan.filled {
             self.tell(self.plan.events, true);
-        } else if !self.fill(&company)? {
+        } else if !self.fill(&*story)? {
             return Ok(());
         }
-        self.flow(&company)?;
+        self.flow(&*story)?;
         self.drain()
     }
 
     /// Sends the history; false when it was stopped before the log had all of it.
-    fn fill(&mut self, company: &Company) -> Result<bool, StartError> {
+    fn fill(&mut self, story: &dyn Story) -> Result<bool, StartError> {
         self.tell(0, false);
-        let mut events = history(company, self.plan.span());
+        let mut events = story.history(self.plan.span());
         let mut sent = 0_u64;
         loop {
-            let batch: Vec<Claimed> = events.by_ref().take(BATCH_EVENTS).collect();
+            let batch: Vec<Claim> = events.by_ref().take(BATCH_EVENTS).collect();
             if batch.is_empty() {
                 break;
             }
-            if !self.wait_for_the_fold()? || !self.send(company, &batch)? {
+            let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+            if !self.wait_for_the_fold()? || !self.send(batch)? {
                 return Ok(false);
             }
-            sent = sent.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+            sent = sent.saturating_add(count);
             self.tell(sent, false);
         }
         self.drain()?;
@@ -209,14 +245,14 @@ impl Demo {
     }
 
     /// Sends what the company does from now on, when its time has come. Under a clock that stands still it never does.
-    fn flow(&mut self, company: &Company) -> Result<(), StartError> {
+    fn flow(&mut self, story: &dyn Story) -> Result<(), StartError> {
         let Some(from) = EventTime::from_ms(self.clock.now().ms()).filter(|_| self.per_second > 0) else {
             return Ok(());
         };
         if matches!(self.clock, Clock::Fixed(_)) {
             return Ok(());
         }
-        let mut events = live(company, from, self.per_second).peekable();
+        let mut events = story.live(from, self.per_second).peekable();
         while !self.stop.is_asked() {
             let now_ms = self.clock.now().ms();
             let mut batch = Vec::new();
@@ -228,7 +264,7 @@ impl Demo {
             if batch.is_empty() {
                 let _moved = self.turn()?;
                 std::thread::park_timeout(REST);
-            } else if !self.send(company, &batch)? {
+            } else if !self.send(batch)? {
                 break;
             }
         }
@@ -236,8 +272,8 @@ impl Demo {
     }
 
     /// Submits a batch, waiting as long as the log has no room; false when it was stopped meanwhile.
-    fn send(&mut self, company: &Company, batch: &[Claimed]) -> Result<bool, StartError> {
-        let events = batch.iter().map(|claimed| self.accepted(company, claimed)).collect();
+    fn send(&mut self, batch: Vec<Claim>) -> Result<bool, StartError> {
+        let events = batch.into_iter().map(|claim| self.accepted(claim)).collect();
         let verdict = Verdict { events, ..Verdict::default() };
         while self.ingest.submit(&verdict, self.clock.now()).is_err() {
             if self.stop.is_asked() {
@@ -249,17 +285,8 @@ impl Demo {
         Ok(true)
     }
 
-    fn accepted(&self, company: &Company, claimed: &Claimed) -> Accepted {
-        let person = company.people.get(claimed.person).expect("an event is somebody's");
-        let mut event = claimed.event.clone();
-        event.account = AccountKey::of(&self.secret, claimed.source, &person.subject);
-        let identity = ClaimedIdentity {
-            source: claimed.source.to_owned(),
-            subject: person.subject.clone(),
-            email: Some(person.email.clone()),
-            name: Some(person.name.clone()),
-            first_seen_ms: 0,
-        };
+    fn accepted(&self, Claim { identity, mut event, .. }: Claim) -> Accepted {
+        event.account = AccountKey::of(&self.secret, &identity.source, &identity.subject);
         Accepted { event, numbered: false, identity }
     }
 

@@ -12,6 +12,7 @@ use tally_node::supervise::{Node, Takes};
 
 use crate::background::Background;
 use crate::cli::Global;
+use crate::company::company;
 use crate::exit::ExitStatus;
 use crate::first_start::{self, Situation, Step};
 use crate::status;
@@ -52,7 +53,13 @@ impl Up {
         let executable = std::env::current_exe().context("finding the path of this program")?;
         let ownership = own(&config)?;
         let begun = Instant::now();
-        let node = Node::start(ownership, &config, clock, &executable, Takes { pages: true, demo })?;
+        let node = Node::start(
+            ownership,
+            &config,
+            clock,
+            &executable,
+            Takes { pages: true, demo: demo.then_some(company) },
+        )?;
         status::started(node.owner(), begun.elapsed())?;
         let import = match step {
             Step::Demo | Step::DemoInstead => {
