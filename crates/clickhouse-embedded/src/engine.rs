@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -43,6 +43,8 @@ impl Engine {
         let options = EngineOptions { stop_with_stdin: true, ..options.clone() };
         let mut command = Command::new(exe);
         command.args(args).args(options.to_args()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // On a terminal the library logs there, complaints about its own threads included; through a pipe it is silent.
+        command.stderr(Stdio::piped());
         // A group of its own: Ctrl-C in a terminal reaches the parent alone, which then stops the child in order.
         command.process_group(0);
         if let Some(password) = &options.password {
@@ -51,6 +53,7 @@ impl Engine {
         let mut child =
             command.spawn().map_err(|source| EngineError::Spawn { exe: exe.to_owned(), source })?;
         let stdin = child.stdin.take();
+        pass_on(child.stderr.take());
         let (ready, closed) = listen(child.stdout.take());
         let mut engine =
             Self { child, stdin, closed: Mutex::new(closed), url: String::new(), drain: options.drain() };
@@ -116,6 +119,14 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shut_down();
+    }
+}
+
+/// What the child says at its end, of a crash for example, reaches whoever reads our diagnostics.
+fn pass_on(stderr: Option<ChildStderr>) {
+    if let Some(mut stderr) = stderr {
+        // Where our own stderr is closed there is nobody to tell.
+        std::thread::spawn(move || drop(std::io::copy(&mut stderr, &mut std::io::stderr())));
     }
 }
 
