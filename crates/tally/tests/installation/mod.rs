@@ -1,7 +1,8 @@
 //! A data directory of a test's own, and the real binary on it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -38,14 +39,31 @@ impl Installation {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_tally"))
-            .args(arguments)
-            .args(["--clock", self.clock])
-            .arg("--data-dir")
-            .arg(self.path("data"))
-            .env("USER", "ann")
-            .output();
-        Answer::of(&output.unwrap())
+        Answer::of(&self.command(arguments).output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tally"));
+        command.args(arguments).args(["--clock", self.clock]).arg("--data-dir").arg(self.path("data"));
+        for section in ["COLLECTOR", "WEB"] {
+            command.env(format!("TALLY__{section}__LISTEN"), "127.0.0.1:0");
+        }
+        command.env("USER", "ann");
+        command
+    }
+
+    /// `tally up`, once it says where it can be reached.
+    pub(crate) fn up(&self) -> Up {
+        let quiet = [Stdio::null(), Stdio::null(), Stdio::null()];
+        let [stdin, stdout, stderr] = quiet;
+        let child = self.command(&["up"]).stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap();
+        let up = Up(child);
+        let begun = Instant::now();
+        while !self.path("data/owner.json").exists() {
+            assert!(begun.elapsed() < Duration::from_mins(1), "tally up announced nothing within a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        up
     }
 
     /// The JSON of a command that must succeed.
@@ -53,6 +71,18 @@ impl Installation {
         let answer = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(answer.code, Some(0), "{arguments:?}: {answer:?}");
         serde_json::from_str(&answer.stdout).unwrap()
+    }
+}
+
+/// A running `tally up`, stopped as Ctrl-C does when it is dropped.
+pub(crate) struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let stopped = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        if stopped.is_ok_and(|status| status.success()) {
+            drop(self.0.wait());
+        }
     }
 }
 

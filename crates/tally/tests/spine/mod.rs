@@ -83,6 +83,65 @@ fn what_is_imported_is_counted_once_and_verified() {
 }
 
 #[test]
+fn people_are_ranked_and_found_by_name() {
+    let installation = Installation::at("2026-02-13T00:00:00Z");
+    let directory = transcripts(&installation);
+    installation.json(&["import", "claude-code", &directory]);
+    let one = text(&installation.write("one/1.jsonl", line("x", MONDAY, 100)));
+    installation.json(&["import", "claude-code", &one, "--person", "Bob"]);
+
+    let top = installation.json(&["top"]);
+    let rows: Vec<_> = top["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (&row["rank"], &row["person"], &row["tokens"]))
+        .collect();
+    assert_eq!(rows, [(&json!(1), &json!("ann"), &json!(3043)), (&json!(2), &json!("Bob"), &json!(1103))]);
+    assert_eq!((&top["as_of"], &top["people"]), (&json!("2026-02-13T00:00:00Z"), &json!(2)));
+    let day = installation.json(&["top", "--window", "24h", "--by", "cost", "--limit", "1"]);
+    assert_eq!(day["window"], "24h");
+    assert!(day["rows"].as_array().unwrap().len() <= 1);
+
+    let bob = installation.json(&["me", "bob"]);
+    assert_eq!((&bob["rank"], &bob["person"], &bob["tokens"]), (&json!(2), &json!("Bob"), &json!(1103)));
+    assert_eq!((&bob["days"][0]["day"], &bob["days"][0]["tokens"]), (&json!("2026-02-09"), &json!(1103)));
+    assert_eq!(
+        (&bob["tools"][0]["tool"], &bob["models"][0]["model"]),
+        (&json!("claude-code"), &json!("claude-opus-4-6"))
+    );
+    assert_eq!(bob["sessions"][0]["tokens"], 1103);
+    let nobody = installation.run(&["me", "carol"]);
+    assert_eq!(nobody.code, Some(2), "{nobody:?}");
+    assert!(nobody.stderr.contains("nobody here is called \"carol\""), "{}", nobody.stderr);
+}
+
+#[test]
+fn a_number_that_was_changed_by_hand_turns_verify_red() {
+    let installation = Installation::at("2026-02-13T00:00:00Z");
+    let directory = transcripts(&installation);
+    // A start publishes everything again, which would mend it: one owner stays for the whole test.
+    let _up = installation.up();
+    installation.json(&["import", "claude-code", &directory]);
+    assert_eq!(installation.run(&["verify"]).code, Some(0));
+    let change = "INSERT INTO account_totals SELECT * REPLACE STRICT (input_30d + 1000 AS input_30d) \
+                  FROM account_totals FINAL WHERE model = 'claude-opus-4-6'";
+    assert_eq!(installation.run(&["sql", change]).code, Some(0));
+    let red = installation.run(&["verify", "--json"]);
+    assert_eq!(red.code, Some(1), "{red:?}");
+    let report: Value = serde_json::from_str(&red.stdout).unwrap();
+    let difference = &report["differences"][0];
+    assert_eq!((&difference["window"], &difference["who"]), (&json!("30d"), &json!("claude-code: ann")));
+    assert_eq!(
+        (&difference["published"]["input"], &difference["recounted"]["input"]),
+        (&json!(1006), &json!(6))
+    );
+    let told = installation.run(&["verify"]);
+    assert_eq!(told.code, Some(1));
+    assert!(told.stdout.contains("(claude-code: ann)") && told.stdout.contains("1,000"), "{}", told.stdout);
+}
+
+#[test]
 fn another_person_is_warned_and_sql_answers() {
     let installation = Installation::at("2026-02-13T00:00:00Z");
     let directory = transcripts(&installation);

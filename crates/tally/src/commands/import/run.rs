@@ -42,7 +42,9 @@ pub(super) fn run(global: &Global, reading: &Reading, files: Files) -> Result<Ex
     let mut progress = Progress::start();
     let secret = DataDir::new(&config.data_dir).secret()?;
     let import = import(&config, &attached, reading, files, (person.clone(), &secret));
-    let outcome = read(&attached, import, &mut progress)?;
+    let mut outcome = read(&attached, import, &mut progress)?;
+    // Who follows is always stopped; that says nothing about what was read.
+    outcome.stopped &= !reading.follow;
     let positions = positions(&outcome);
     let patience = Duration::from_secs(reading.wait);
     let settling = settling::while_it_moves(&attached, &positions, patience, &mut progress)?;

@@ -15,11 +15,12 @@ use crate::exit::{ExitStatus, UsageError};
 /// Read a table of calls: CSV, its first line naming the columns
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
-    Azure's trace of 2023 (TIMESTAMP,ContextTokens,GeneratedTokens):\n    \
-    tally import csv azure2023_code.csv --person azure-code --clock 2023-11-17T00:00:00Z --data-dir /tmp/azure \\\n      \
-    --map TIMESTAMP=occurred_at --map ContextTokens=input --map GeneratedTokens=output --map \"'gpt-4'=model\"\n\n  \
-    A bill with one row a call:\n    \
-    tally import csv calls.csv --person ann --map when=occurred_at,id=id,model=model,in=input,out=output")]
+    Azure's trace of 2023, whose columns are TIMESTAMP,ContextTokens,GeneratedTokens:\n    \
+    tally import csv azure2023_code.csv --person azure --dataset azure-code \\\n      \
+    --clock 2023-11-17T00:00:00Z --data-dir /tmp/azure \\\n      \
+    --map TIMESTAMP=occurred_at,ContextTokens=input,GeneratedTokens=output\n\n  \
+    Calls with ids and models of their own:\n    \
+    tally import csv calls.csv --map when=occurred_at,id=id,model=model,in=input,out=output")]
 pub(crate) struct Csv {
     #[command(flatten)]
     table: TableArgs,
@@ -28,11 +29,12 @@ pub(crate) struct Csv {
 /// Read a table of calls: one JSON object a line
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
-    Mooncake's trace, whose timestamps are milliseconds from its beginning:\n    \
-    tally import jsonl mooncake_conversation_trace.jsonl --person mooncake --origin 2026-01-01T00:00:00Z \\\n      \
-    --map timestamp=offset_ms --map input_length=input --map output_length=output\n\n  \
-    Calls with their own ids:\n    \
-    tally import jsonl calls.jsonl --person ann --map ts=epoch_ms,call=id,model=model,in=input,out=output")]
+    Mooncake's trace, whose times are milliseconds from its beginning:\n    \
+    tally import jsonl mooncake_conversation_trace.jsonl --person mooncake --dataset mooncake \\\n      \
+    --origin 2023-11-16T00:00:00Z --clock 2023-11-17T00:00:00Z --data-dir /tmp/mooncake \\\n      \
+    --map timestamp=offset_ms,input_length=input,output_length=output\n\n  \
+    One model for every row, named in quotes:\n    \
+    tally import jsonl calls.jsonl --map \"ts=epoch_ms,call=id,'gpt-5'=model,in=input,out=output\"")]
 pub(crate) struct Jsonl {
     #[command(flatten)]
     table: TableArgs,
