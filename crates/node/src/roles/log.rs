@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tally_disk::OsDisk;
-use tally_domain::{Barrier, Hash128, Lane, LogTime, Offset, Partition, Secret, Topic, TopicId, WallTime};
+use tally_domain::{Barrier, Hash128, Lane, Offset, Partition, Secret, Topic, TopicId, WallTime};
 use tally_fold::FOLD_VERSION;
 use tally_log::local::{Durability, LocalConfig, LocalLog, RetentionDays};
 use tally_log::{AppendLog, LogError, ReadLog, Records};
@@ -89,7 +89,7 @@ fn refuse_the_past(log: &Log, at: WallTime) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Writes barrier 1 and then the shipped price book to every partition that has no record yet.
+/// Writes barrier 1 and then the shipped price book to every partition that does not have both yet.
 fn begin(log: &mut Log, secret: &Secret, now: WallTime) -> Result<(), LogError> {
     let barrier = tally_schema::encode_barrier(&Barrier {
         number: 1,
@@ -102,9 +102,12 @@ fn begin(log: &mut Log, secret: &Secret, now: WallTime) -> Result<(), LogError> 
     let mut appender = log.appender();
     for partition in log.partitions().all() {
         let lane = Lane { topic: Topic::Usage, partition };
-        // A crash between the two leaves a log of one record; the book is then sent again by its number.
-        if reader.bounds(lane)?.end == Offset::ZERO {
+        // A crash between the two leaves a log of one record, and the next start goes on from there.
+        let records = reader.bounds(lane)?.end.get();
+        if records == 0 {
             append_now(log, &mut appender, lane, &barrier, now)?;
+        }
+        if records <= 1 {
             append_now(log, &mut appender, lane, &shipped_book(), now)?;
         }
     }
@@ -170,12 +173,6 @@ pub fn run(mut log: Log, clock: Clock, shared: &Arc<Shared>, stop: Stop) -> std:
     })
 }
 
-/// The newest LogTime that a partition's last record can have; for messages.
-#[must_use]
-pub fn newest(records: &Records) -> Option<LogTime> {
-    records.iter().map(|record| record.appended_at).max()
-}
-
 /// Appends a heartbeat to every partition of usage: whoever waits for "now" waits for these.
 ///
 /// # Errors
@@ -192,4 +189,54 @@ pub fn heartbeats<A: AppendLog>(
             appender.append(lane, &[], Some(&heartbeat)).ok().map(|ticket| (ticket, partition))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    /// The first records of partition 0, as what they are.
+    fn records(log: &Log) -> Vec<&'static str> {
+        let mut records = Records::default();
+        let lane = Lane { topic: Topic::Usage, partition: Partition(0) };
+        log.reader().read(lane, Offset::ZERO, 1 << 20, &mut records).unwrap();
+        let name = |value| match tally_schema::decode(value).unwrap() {
+            tally_domain::Entry::Barrier(_) => "barrier",
+            tally_domain::Entry::Prices(_) => "prices",
+            _ => "other",
+        };
+        records.iter().map(|record| name(record.value.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_log_is_begun_once_and_one_that_was_cut_short_is_completed() {
+        let temp = tempfile::tempdir().unwrap();
+        let environment = [("HOME".to_owned(), temp.path().display().to_string())].into();
+        let (config, _) = load(&Sources { environment, ..Sources::default() }).unwrap();
+        let (dir, secret) = (DataDir::new(temp.path()), Secret::new([1; 32]));
+        let disk = OsDisk::open(dir.log()).unwrap();
+        let clock = Clock::System;
+        let mut cut = LocalLog::open(disk, local_config(&config, clock), TopicId::default()).unwrap();
+        let mut appender = cut.appender();
+        let lane = Lane { topic: Topic::Usage, partition: Partition(0) };
+        let barrier = tally_schema::encode_barrier(&Barrier {
+            number: 1,
+            topic: cut.topic_id(),
+            partitions: cut.partitions(),
+            fold_version: FOLD_VERSION,
+            secret_check: secret.check(),
+        });
+        append_now(&mut cut, &mut appender, lane, &barrier, clock.now()).unwrap();
+        drop((cut, appender));
+        for _ in 0..2 {
+            let log = open(&config, &dir, &secret, clock).unwrap();
+            assert_eq!(records(&log), ["barrier", "prices"]);
+        }
+    }
+
+    #[test]
+    fn the_shipped_book_can_be_read() {
+        assert!(shipped_number() > 0);
+    }
 }
