@@ -131,9 +131,9 @@ impl Node {
         let archive_stop = Stop::default();
         let archiving = archive::run(archiver, &shared, archive_stop.clone())?;
 
-        let (ranker, ledger) = runtime.block_on(rank::open(config, &log, &secret, clock, database))?;
+        let (ranker, live) = rank::open(config, &log, &secret, database)?;
         let rank_stop = Stop::default();
-        let ranking = rank::run(ranker, clock, &shared, rank_stop.clone())?;
+        let ranking = rank::run(ranker, &shared, rank_stop.clone())?;
         let collector = collect::start(config, &log, &secret, clock)?;
         let is_empty = demo::is_empty(&log)?;
         let demo_stop = Stop::default();
@@ -150,7 +150,7 @@ impl Node {
 
         let serve = |router, address, setting| Server::start(&runtime, router, address, setting);
         let collector_server = serve(collector.router, config.collector.listen, "collector.listen")?;
-        let ranker_server = serve(tally_ranker::http::router(ledger), config.ranker.listen, "ranker.listen")?;
+        let ranker_server = serve(tally_ranker::http::router(live), config.ranker.listen, "ranker.listen")?;
         let control_server =
             serve(control::router(control.clone(), views(&shared)), config.admin.listen, "admin.listen")?;
         let pages = if takes.pages {

@@ -1,95 +1,237 @@
-//! The live totals over HTTP, on loopback: what the web asks between two snapshots.
+//! The HTTP edge: the live board, one person, status, and the wish for a snapshot. Loopback; reads [`Live`] alone.
 //!
-//! | route | answer |
-//! |---|---|
-//! | `GET /v1/live?window=30d&by=tokens&limit=50` | the head of a board as of now |
-//! | `GET /v1/status` | the minute the totals are true for, people, progress by partition |
+//! ```text
+//! GET  /v1/board?window=30d&by=tokens&offset=0&limit=50&search=ann
+//! GET  /v1/person/<32 hexadecimal digits>
+//! GET  /v1/status
+//! POST /v1/snapshot   {"positions": {"0": 42}, "timeout_ms": 10000}   answers once a stored snapshot is past them
+//! ```
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use axum::extract::{Query, State};
+use crate::live::{Live, Ranked, Stored};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 use tally_domain::usage::NanoUsd;
-use tally_domain::{EventTime, Metric, Partition, PersonId, Window};
-use tally_standings::{PersonTotals, people};
+use tally_domain::{Board, EventTime, Metric, Minute, Offset, Partition, PersonId, Version, Window};
+use tally_standings::{PersonTotals, Standing, Sum};
 
-use crate::ledger::Ledger;
-
-/// Most rows of one answer.
+/// Rows of one page at most.
 const LIMIT_MAX: usize = 1_000;
+/// Longest wait for a snapshot.
+const WAIT_MAX: Duration = Duration::from_mins(5);
 
-/// The head of a board.
-#[derive(Debug, serde::Serialize)]
-struct Live {
-    as_of: Option<String>,
-    window: &'static str,
-    by: &'static str,
-    rows: Vec<LiveRow>,
-}
-
-#[derive(Debug, serde::Serialize)]
-struct LiveRow {
-    person: PersonId,
-    tokens: i128,
-    list_cost_usd: String,
-}
-
-#[derive(Debug, serde::Serialize)]
-struct Status {
-    as_of: Option<String>,
-    people: usize,
-    published: BTreeMap<Partition, u64>,
+/// The routes.
+pub fn router(live: Arc<Live>) -> Router {
+    Router::new()
+        .route("/v1/board", get(board))
+        .route("/v1/person/{person}", get(person))
+        .route("/v1/status", get(status))
+        .route("/v1/snapshot", post(snapshot))
+        .with_state(live)
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Asked {
-    window: Option<String>,
-    by: Option<String>,
-    limit: Option<usize>,
+    #[serde(default = "days30")]
+    window: String,
+    #[serde(default = "tokens")]
+    by: String,
+    #[serde(default)]
+    offset: usize,
+    #[serde(default = "page")]
+    limit: usize,
+    #[serde(default)]
+    search: String,
 }
 
-/// The routes.
-pub fn router(ledger: Arc<Ledger>) -> Router {
-    Router::new().route("/v1/live", get(live)).route("/v1/status", get(status)).with_state(ledger)
+fn days30() -> String {
+    Window::Days30.name().to_owned()
+}
+fn tokens() -> String {
+    Metric::Tokens.name().to_owned()
+}
+const fn page() -> usize {
+    50
 }
 
-async fn status(State(ledger): State<Arc<Ledger>>) -> Json<Status> {
-    let published =
-        ledger.reached().into_iter().map(|(partition, it)| (partition, it.version.get())).collect();
-    Json(Status { as_of: as_of(&ledger), people: everyone(&ledger).len(), published })
-}
-
-async fn live(State(ledger): State<Arc<Ledger>>, Query(asked): Query<Asked>) -> Response {
-    let window = asked.window.as_deref().map_or(Some(Window::Days30), Window::from_name);
-    let metric = asked.by.as_deref().map_or(Some(Metric::Tokens), Metric::from_name);
-    let (Some(window), Some(metric)) = (window, metric) else {
-        let why = "window is one of 24h, 7d, 30d, lifetime; by is tokens or cost\n";
-        return (StatusCode::BAD_REQUEST, why).into_response();
+async fn board(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
+    let Some(window) = Window::from_name(&asked.window) else {
+        return refused(&format!("window is {:?}; write 24h, 7d, 30d or lifetime", asked.window));
     };
-    let mut people = everyone(&ledger);
-    people
-        .sort_unstable_by_key(|person| (std::cmp::Reverse(person.window(window).of(metric)), person.person));
-    people.truncate(asked.limit.unwrap_or(50).min(LIMIT_MAX));
-    let rows = people.iter().map(|person| LiveRow {
-        person: person.person,
-        tokens: person.window(window).tokens(),
-        list_cost_usd: NanoUsd(person.window(window).cost_nano_usd()).to_string(),
+    let Some(metric) = Metric::from_name(&asked.by) else {
+        return refused(&format!("by is {:?}; write tokens or cost", asked.by));
+    };
+    let board = Board { metric, window };
+    let ranked = live.ranked();
+    let search = asked.search.to_lowercase();
+    let found = ranked
+        .board(board)
+        .filter(|(totals, _)| search.is_empty() || is_found(&live, totals.person, &search));
+    let rows: Vec<Value> = found
+        .skip(asked.offset)
+        .take(asked.limit.min(LIMIT_MAX))
+        .map(|(totals, standing)| row(&live, totals, window, standing))
+        .collect();
+    let head = head(&ranked);
+    Json(json!({
+        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
+        "window": window.name(), "by": metric.name(), "rows": rows,
+    }))
+    .into_response()
+}
+
+fn is_found(live: &Live, person: PersonId, search: &str) -> bool {
+    live.name(person).words.contains(search) || person.to_string().starts_with(search)
+}
+
+fn head(ranked: &Ranked) -> (Option<String>, u64) {
+    let as_of = (ranked.snapshot.number > 0).then(|| instant(ranked.snapshot.as_of));
+    (as_of, ranked.snapshot.number)
+}
+
+fn row(live: &Live, totals: &PersonTotals, window: Window, standing: &Standing) -> Value {
+    let mut row = usage(totals.window(window));
+    let more = json!({
+        "rank": standing.rank, "place": standing.place, "movement": standing.climbed,
+        "person": totals.person.to_string(), "name": live.name(totals.person).shown,
     });
-    Json(Live { as_of: as_of(&ledger), window: window.name(), by: metric.name(), rows: rows.collect() })
-        .into_response()
+    if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
+        row.extend(more);
+    }
+    row
 }
 
-fn everyone(ledger: &Ledger) -> Vec<PersonTotals> {
-    let known = ledger.people();
-    let totals = ledger.totals();
-    let flat = totals.iter().flat_map(|(account, rows)| rows.iter().map(|windows| (*account, windows)));
-    people(flat, |account| known.identities.get(account).map_or(PersonId(account.0), |known| known.person))
+fn usage(sum: &Sum) -> Value {
+    let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, unpriced, cost] =
+        sum.0;
+    json!({
+        "tokens": whole(sum.tokens()), "input": whole(input), "cache_read": whole(cache_read),
+        "cache_write_5m": whole(cache_write_5m), "cache_write_1h": whole(cache_write_1h), "output": whole(output),
+        "reasoning": whole(reasoning), "requests": whole(requests), "unpriced_tokens": whole(unpriced),
+        "list_cost_usd": NanoUsd(cost).to_string(), "cache_read_share": share(cache_read, sum.tokens()),
+    })
 }
 
-fn as_of(ledger: &Ledger) -> Option<String> {
-    ledger.as_of().and_then(|minute| EventTime::from_ms(minute.start_ms())).map(|at| at.to_string())
+/// A JSON number, or a string where JSON readers would round it to another.
+fn whole(value: i128) -> Value {
+    i64::try_from(value).map_or_else(|_| Value::from(value.to_string()), Value::from)
+}
+
+/// Part of the whole, to four digits; `None` of nothing.
+fn share(part: i128, of: i128) -> Option<f64> {
+    let parts = part.checked_mul(10_000)?.checked_div(of)?;
+    i32::try_from(parts).ok().map(|parts| f64::from(parts) / 10_000.0)
+}
+
+async fn person(State(live): State<Arc<Live>>, Path(person): Path<String>) -> Response {
+    let Ok(person) = person.parse::<PersonId>() else {
+        return refused(&format!("person is {person:?}; write 32 hexadecimal digits"));
+    };
+    let Some(totals) = live.totals(person) else {
+        return answer(StatusCode::NOT_FOUND, &format!("nobody here is {person}"));
+    };
+    let ranked = live.ranked();
+    let windows: serde_json::Map<String, Value> = Window::ALL
+        .into_iter()
+        .map(|window| {
+            let mut value = usage(totals.window(window));
+            for metric in Metric::ALL {
+                let standing = ranked.standing(person, Board { metric, window });
+                value[format!("rank_{}", metric.name())] = standing.map(|standing| standing.rank).into();
+                value[format!("movement_{}", metric.name())] =
+                    standing.and_then(|standing| standing.climbed).into();
+            }
+            (window.name().to_owned(), value)
+        })
+        .collect();
+    let head = head(&ranked);
+    Json(json!({
+        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
+        "person": person.to_string(), "name": live.name(person).shown, "windows": windows,
+    }))
+    .into_response()
+}
+
+async fn status(State(live): State<Arc<Live>>) -> Response {
+    let ranked = live.ranked();
+    let head = head(&ranked);
+    let stored = live.stored().borrow().clone();
+    Json(json!({
+        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
+        "vector": vector(&ranked.snapshot.vector), "stored": stored.map(|stored| told(&stored)),
+    }))
+    .into_response()
+}
+
+fn told(stored: &Stored) -> Value {
+    json!({ "as_of": instant(stored.as_of), "snapshot": stored.number, "vector": vector(&stored.vector) })
+}
+
+fn vector(vector: &BTreeMap<Partition, Version>) -> Value {
+    vector.iter().map(|(partition, version)| (partition.to_string(), Value::from(version.get()))).collect()
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Offset after the last record that must be in, by partition.
+    #[serde(default)]
+    positions: BTreeMap<Partition, Offset>,
+    #[serde(default = "ten_seconds")]
+    timeout_ms: u64,
+}
+
+const fn ten_seconds() -> u64 {
+    10_000
+}
+
+async fn snapshot(State(live): State<Arc<Live>>, Json(wanted): Json<Wanted>) -> Response {
+    let mut stored = live.stored();
+    live.want_snapshot();
+    let passed =
+        |stored: &Option<Stored>| stored.as_ref().is_some_and(|stored| passes(stored, &wanted.positions));
+    let wait = Duration::from_millis(wanted.timeout_ms).min(WAIT_MAX);
+    let met = tokio::time::timeout(wait, async {
+        loop {
+            if passed(&stored.borrow_and_update()) {
+                return true;
+            }
+            // A snapshot that was under way may have been made too early: ask again.
+            live.want_snapshot();
+            if stored.changed().await.is_err() {
+                return false;
+            }
+        }
+    });
+    let met = met.await.unwrap_or(false);
+    let now = live.stored().borrow().as_ref().map(told);
+    let code = if met { StatusCode::OK } else { StatusCode::GATEWAY_TIMEOUT };
+    (code, Json(json!({ "reached": met, "stored": now }))).into_response()
+}
+
+/// True when a snapshot holds every record before these positions.
+#[must_use]
+pub fn passes(stored: &Stored, positions: &BTreeMap<Partition, Offset>) -> bool {
+    positions.iter().all(|(partition, position)| {
+        stored.vector.get(partition).is_some_and(|version| version.next() >= *position)
+    })
+}
+
+fn instant(minute: Minute) -> String {
+    EventTime::from_ms(minute.start_ms()).map_or_else(|| format!("{minute:?}"), |instant| instant.to_string())
+}
+
+fn refused(why: &str) -> Response {
+    answer(StatusCode::BAD_REQUEST, why)
+}
+
+fn answer(code: StatusCode, why: &str) -> Response {
+    (code, Json(json!({ "error": why }))).into_response()
 }

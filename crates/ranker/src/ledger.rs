@@ -1,137 +1,149 @@
-//! The live totals: the newest value of every account and dims, whoever reads them and whenever.
+//! What is known of every account, and what that makes of each person: the newest version of each total, and whose
+//! account it is. Order of arrival never shows.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tally_domain::lookup::Lookup;
+use tally_domain::published::TotalRow;
+use tally_domain::{AccountKey, Dims, PersonId, Usage, Version};
+use tally_standings::{PersonTotals, Sum};
 
-use dashmap::DashMap;
-use tally_domain::published::{Progress, TotalRow};
-use tally_domain::{AccountKey, ClaimedIdentity, Dims, Minute, Partition, PersonId, Secret, Usage, Version};
-
-/// Shared by the part that writes it and the endpoints that read it.
-#[derive(Debug)]
+/// Totals by account, accounts by person, and who changed since [`Ledger::settle`].
+#[derive(Debug, Default)]
 pub struct Ledger {
-    secret: Secret,
-    accounts: DashMap<AccountKey, BTreeMap<std::sync::Arc<Dims>, Newest>>,
-    people: Mutex<People>,
-    progress: Mutex<BTreeMap<Partition, Progress>>,
+    accounts: Lookup<AccountKey, Account>,
+    owned: Lookup<PersonId, BTreeSet<AccountKey>>,
+    dims: Lookup<Arc<Dims>, Arc<Dims>>,
+    changed: BTreeSet<PersonId>,
 }
 
 #[derive(Debug)]
-struct Newest {
+struct Account {
+    owner: PersonId,
+    totals: Vec<Total>,
+}
+
+#[derive(Debug)]
+struct Total {
+    dims: Arc<Dims>,
     version: Version,
     windows: [Usage; 4],
 }
 
-/// Who owns which account, and since which record of the identities topic.
-#[derive(Clone, Debug, Default)]
-pub struct People {
-    /// By account.
-    pub identities: BTreeMap<AccountKey, Known>,
-    /// Sum of the offsets read: rises with every change.
-    pub version: u64,
-}
-
-/// A claimed identity with the person it stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// See [`PersonId`].
-    pub person: PersonId,
-    /// As claimed.
-    pub identity: ClaimedIdentity,
-    /// Next offset of the identities topic at which it was read.
-    pub version: u64,
-}
-
 impl Ledger {
-    /// Empty.
-    #[must_use]
-    pub fn new(secret: Secret) -> Self {
-        Self { secret, accounts: DashMap::new(), people: Mutex::default(), progress: Mutex::default() }
+    /// Takes a published total; the highest version of a key stands. False when it changes nothing.
+    pub fn publish(&mut self, row: &TotalRow, version: Version) -> bool {
+        let dims = match self.dims.get(&*row.dims) {
+            Some(known) => Arc::clone(known),
+            None => Arc::clone(self.dims.get_or_insert_with(Arc::clone(&row.dims), || Arc::clone(&row.dims))),
+        };
+        let owned = &mut self.owned;
+        let account = self.accounts.get_or_insert_with(row.account, || unowned(row.account, owned));
+        match account.totals.iter_mut().find(|total| total.dims == dims) {
+            Some(total) if total.version >= version => return false,
+            Some(total) => (total.version, total.windows) = (version, row.windows),
+            None => account.totals.push(Total { dims, version, windows: row.windows }),
+        }
+        self.changed.insert(account.owner);
+        true
     }
 
-    /// Takes a total if it is newer than what is known: a compacted topic keeps the last written, not the highest.
-    pub fn take(&self, row: &TotalRow, version: Version) {
-        let mut account = self.accounts.entry(row.account).or_default();
-        let newer = account.get(&row.dims).is_none_or(|known| known.version < version);
-        if newer {
-            account.insert(std::sync::Arc::clone(&row.dims), Newest { version, windows: row.windows });
+    /// Says whose an account is; what it holds moves along. False when it changes nothing.
+    pub fn own(&mut self, key: AccountKey, person: PersonId) -> bool {
+        let owned = &mut self.owned;
+        let account = self.accounts.get_or_insert_with(key, || unowned(key, owned));
+        if account.owner == person {
+            return false;
+        }
+        let before = std::mem::replace(&mut account.owner, person);
+        if let Some(accounts) = self.owned.get_mut(&before) {
+            accounts.remove(&key);
+        }
+        self.owned.get_or_insert_with(person, BTreeSet::new).insert(key);
+        self.changed.extend([before, person]);
+        true
+    }
+
+    /// Gives everyone whose usage or accounts changed since the last call, summed anew; `None` for who owns no
+    /// account any more.
+    pub fn settle(&mut self, mut tell: impl FnMut(PersonId, Option<PersonTotals>)) {
+        for person in std::mem::take(&mut self.changed) {
+            tell(person, self.sum(person));
         }
     }
 
-    /// Takes how far a partition is published.
-    pub fn reach(&self, progress: Progress) {
-        let mut reached = lock(&self.progress);
-        let known = reached.entry(progress.partition).or_insert(progress);
-        if known.version < progress.version {
-            *known = progress;
+    /// True when somebody changed since the last [`Self::settle`].
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// A person's totals; `None` without an account.
+    #[must_use]
+    pub fn sum(&self, person: PersonId) -> Option<PersonTotals> {
+        let accounts = self.owned.get(&person).filter(|accounts| !accounts.is_empty())?;
+        let mut totals = PersonTotals { person, windows: [Sum::default(); 4] };
+        let held =
+            accounts.iter().filter_map(|key| self.accounts.get(key)).flat_map(|account| &account.totals);
+        for total in held {
+            totals.windows.iter_mut().zip(&total.windows).for_each(|(sum, usage)| sum.add(usage));
         }
-    }
-
-    /// Takes a claimed identity; `None` forgets it.
-    pub fn identify(&self, account: AccountKey, claimed: Option<ClaimedIdentity>, version: u64) {
-        let mut people = lock(&self.people);
-        people.version = people.version.saturating_add(1);
-        match claimed {
-            None => drop(people.identities.remove(&account)),
-            Some(identity) => {
-                let person = PersonId::of(&self.secret, &identity.subject);
-                people.identities.insert(account, Known { person, identity, version });
-            }
-        }
-    }
-
-    /// Everyone who claimed an account.
-    #[must_use]
-    pub fn people(&self) -> People {
-        lock(&self.people).clone()
-    }
-
-    /// How far every partition is published, by partition.
-    #[must_use]
-    pub fn reached(&self) -> BTreeMap<Partition, Progress> {
-        lock(&self.progress).clone()
-    }
-
-    /// The least clock of the partitions: the minute that the totals are true for.
-    #[must_use]
-    pub fn as_of(&self) -> Option<Minute> {
-        lock(&self.progress).values().map(|progress| progress.clock).min()
-    }
-
-    /// Totals of every account and dims, by account.
-    #[must_use]
-    pub fn totals(&self) -> BTreeMap<AccountKey, Vec<[Usage; 4]>> {
-        self.accounts
-            .iter()
-            .map(|account| (*account.key(), account.value().values().map(|newest| newest.windows).collect()))
-            .collect()
+        Some(totals)
     }
 }
 
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change is one insert or one replacement: nobody sees half of it.
-    of.lock().unwrap_or_else(PoisonError::into_inner)
+/// An account that nobody owns stands under its own hash.
+fn unowned(key: AccountKey, owned: &mut Lookup<PersonId, BTreeSet<AccountKey>>) -> Account {
+    let owner = PersonId(key.0);
+    owned.get_or_insert_with(owner, BTreeSet::new).insert(key);
+    Account { owner, totals: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use tally_domain::{Hash128, Partition};
 
-    fn row(output: i64) -> TotalRow {
-        let usage = Usage { tokens: [0, 0, 0, 0, output, 0], ..Usage::ZERO };
+    fn total(account: u8, model: &str, input: i64) -> TotalRow {
+        let usage = Usage { tokens: [input, 0, 0, 0, 0, 0], ..Usage::ZERO };
         TotalRow {
             partition: Partition(0),
-            account: AccountKey::default(),
-            dims: std::sync::Arc::default(),
+            account: AccountKey(Hash128([account; 16])),
+            dims: Arc::new(Dims { model: model.to_owned(), ..Dims::default() }),
             windows: [usage; 4],
         }
     }
 
+    fn person(n: u8) -> PersonId {
+        PersonId(Hash128([n; 16]))
+    }
+
+    fn settled(ledger: &mut Ledger) -> BTreeMap<PersonId, Option<i128>> {
+        let mut told = BTreeMap::new();
+        ledger.settle(|person, totals| {
+            let _before = told.insert(person, totals.map(|totals| totals.windows[0].tokens()));
+        });
+        told
+    }
+
     #[test]
-    fn the_highest_version_stands_whichever_is_read_last() {
-        let ledger = Ledger::new(Secret::new([0; 32]));
-        ledger.take(&row(7), Version::from_u64(9));
-        ledger.take(&row(5), Version::from_u64(8));
-        assert_eq!(ledger.totals()[&AccountKey::default()][0][0].total(), 7);
+    fn the_highest_version_stands_and_accounts_move_with_what_they_hold() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.publish(&total(1, "opus", 50), Version::from_u64(9)));
+        assert!(!ledger.publish(&total(1, "opus", 70), Version::from_u64(8)), "late");
+        assert!(!ledger.publish(&total(1, "opus", 50), Version::from_u64(9)), "repeated");
+        assert!(ledger.publish(&total(1, "gpt", 5), Version::from_u64(1)));
+        assert!(ledger.publish(&total(2, "gpt", 100), Version::from_u64(1)));
+        assert_eq!(settled(&mut ledger), BTreeMap::from([(person(1), Some(55)), (person(2), Some(100))]));
+
+        let account = |n| AccountKey(Hash128([n; 16]));
+        assert!(ledger.own(account(1), person(7)) && ledger.own(account(2), person(7)));
+        assert!(!ledger.own(account(2), person(7)));
+        let expected = BTreeMap::from([(person(1), None), (person(2), None), (person(7), Some(155))]);
+        assert_eq!(settled(&mut ledger), expected);
+        assert!(ledger.own(account(3), person(7)), "an account may be owned before its first total");
+        assert!(ledger.publish(&total(3, "gpt", 1), Version::from_u64(1)));
+        assert_eq!(settled(&mut ledger), BTreeMap::from([(person(3), None), (person(7), Some(156))]));
     }
 }

@@ -1,19 +1,27 @@
-//! Account totals become people and boards: live in memory, snapshot by snapshot in ClickHouse.
+//! Keeps everyone's live totals, ranks them, and writes snapshots to ClickHouse.
 //!
 //! ```text
-//! identities, totals (log) ─► follow ─► ledger (live) ─► snapshot ─► writer ─► ClickHouse
+//! identities ─┐                                    ┌─► live: board, person, status (HTTP, loopback)
+//! totals ─────┴► follow ─► ledger ─► standings ────┤
+//! ClickHouse ─── boot ──────┘                      └─► store: people, user_totals, rankings, then the marker
 //! ```
-//! There is no way back into the aggregator: what is ranked is what was published.
+//!
+//! [`Ranker`] is one struct with one bounded `turn`; what takes time happens behind [`store::Store`], which is
+//! polled. [`live::Live`] is what others read while it works, and [`http::router`] serves that.
 #![forbid(unsafe_code)]
 
 pub mod http;
+pub mod keep;
 pub mod ledger;
+pub mod live;
 pub mod ranker;
 pub mod rows;
-pub mod writer;
+pub mod store;
 
+mod follow;
 mod occurrences;
+mod writer;
 
-pub use ledger::Ledger;
-pub use ranker::{Ranker, RankerError, Settings, Turn};
-pub use writer::{Complete, SnapshotSink, SnapshotWriter};
+pub use live::Live;
+pub use ranker::{Pace, Ranker, Turn};
+pub use writer::SnapshotWriter;

@@ -1,40 +1,31 @@
-//! The part: follows the log, keeps the ledger, makes a ranking when one is due.
+//! The part: follows identities and totals, keeps the live board, and has snapshots written.
 
+use crate::follow::Follow;
+use crate::keep::keep;
+use crate::ledger::Ledger;
+use crate::live::{Live, Name, Ranked, Stored};
+use crate::occurrences::{Booted, SnapshotStored, StoreFailed, Unreadable};
+use crate::rows::{self, Frame};
+use crate::store::{Answer, Baseline, Boot, Newest, Question, Store, Written};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use tally_clickhouse::rows::KeepCode;
+use std::time::Duration;
+use tally_clickhouse::rows::PersonRecord;
+use tally_domain::published::Progress;
 use tally_domain::{
-    AccountKey, Hash128, Lane, Minute, Offset, Partition, PartitionCount, PersonId, Topic, Version, WallTime,
+    AccountKey, Hash128, Minute, Partition, PartitionCount, PersonId, Secret, Topic, Version,
 };
-use tally_log::{LogError, ReadLog, Records};
-use tally_schema::Totals;
-use tally_standings::{Earlier, Snapshot, people, snapshot};
+use tally_log::{LogError, ReadLog};
+use tally_schema::{DecodeError, Totals};
+use tally_standings::{PersonTotals, Snapshot, Sum};
 
-use crate::ledger::{Ledger, People};
-use crate::occurrences::{SnapshotComplete, SnapshotFailed};
-use crate::rows::Making;
-use crate::writer::SnapshotSink;
-
-/// Bytes read from a lane at once.
-const READ_BYTES: usize = 1 << 20;
-const MS_PER_SECOND: i64 = 1_000;
-
-/// What a ranker is told.
+/// How often the ranker ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Of the log.
-    pub partitions: PartitionCount,
-    /// Between two rankings, ms; one that was asked for comes at once.
-    pub interval_ms: i64,
-}
-
-/// Why the ranker stops.
-#[derive(Debug, thiserror::Error)]
-pub enum RankerError {
-    /// The log cannot be read.
-    #[error("ranking: {0}")]
-    Log(#[from] LogError),
+pub struct Pace {
+    /// Least time between two rankings of the live board.
+    pub live: Duration,
+    /// Least time between two snapshots in ClickHouse, unless one is asked for.
+    pub snapshot: Duration,
 }
 
 /// What a turn did.
@@ -47,247 +38,325 @@ pub enum Turn {
     Idle,
 }
 
-/// Offsets that a ranking must have passed, by partition.
-pub type Wanted = BTreeMap<Partition, Offset>;
+/// Time to wait after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// Follows totals and identities, ranks, and writes what it ranked.
+/// Ranks everyone. One thread turns it; [`Live`] is what others see.
 #[derive(Debug)]
 pub struct Ranker<L, S> {
     log: L,
-    sink: S,
-    settings: Settings,
-    ledger: Arc<Ledger>,
-    records: Records,
-    next: BTreeMap<Lane, Offset>,
-    /// Number and ranks of an earlier ranking, for movement.
-    earlier: Option<(u64, Earlier)>,
-    /// Vector and people of the newest complete ranking, and of the one being written.
-    complete: Option<Made>,
-    in_flight: Option<Made>,
-    last: Option<WallTime>,
-    kept: Kept,
+    store: S,
+    secret: Secret,
+    partitions: PartitionCount,
+    pace: Pace,
+    live: Arc<Live>,
+    identities: Follow,
+    totals: Follow,
+    ledger: Ledger,
+    progress: BTreeMap<Partition, Progress>,
+    /// Rows of people that are not known to be written, by account.
+    people: BTreeMap<AccountKey, PersonRecord>,
+    owners: BTreeMap<AccountKey, PersonId>,
+    /// What user_totals holds.
+    written: BTreeMap<PersonId, [Sum; 4]>,
+    newest: Option<Newest>,
+    earlier: Option<Baseline>,
+    phase: Phase,
+    wanted: bool,
+    /// Something was read since the live board was ranked.
+    is_stale: bool,
+    is_caught_up: bool,
+    ranked_at: Option<Duration>,
+    snapshot_at: Option<Duration>,
+    not_before: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
-    vector: BTreeMap<Partition, Version>,
-    people_version: u64,
-    people: u64,
+/// How far the ranker is.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing is known.
+    Unbooted,
+    /// Asked for what was published.
+    Booting,
+    /// Follows.
+    Following,
+    /// A snapshot is being written: its people and its changed totals.
+    Writing { people: Vec<(AccountKey, u64)>, totals: Vec<PersonTotals> },
 }
 
-/// The newest hour and day of which a ranking is kept for long.
-#[derive(Clone, Copy, Debug, Default)]
-struct Kept {
-    hour: Option<i32>,
-    day: Option<i32>,
-}
-
-impl<L: ReadLog, S: SnapshotSink> Ranker<L, S> {
-    /// Starts with what `ledger` was given from ClickHouse; then follows the log from its start.
-    pub fn new(
-        log: L,
-        sink: S,
-        settings: Settings,
-        ledger: Arc<Ledger>,
-        earlier: Option<(u64, Earlier)>,
-    ) -> Self {
+impl<L: ReadLog, S: Store> Ranker<L, S> {
+    /// A ranker that knows nothing yet.
+    pub fn new(log: L, store: S, secret: Secret, partitions: PartitionCount, pace: Pace) -> Self {
         Self {
             log,
-            sink,
-            settings,
-            ledger,
-            records: Records::default(),
-            next: BTreeMap::new(),
-            earlier,
-            complete: None,
-            in_flight: None,
-            last: None,
-            kept: Kept::default(),
+            store,
+            secret,
+            partitions,
+            pace,
+            live: Arc::default(),
+            identities: Follow::new(Topic::Identities, partitions),
+            totals: Follow::new(Topic::Totals, partitions),
+            ledger: Ledger::default(),
+            progress: BTreeMap::new(),
+            people: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            written: BTreeMap::new(),
+            newest: None,
+            earlier: None,
+            phase: Phase::Unbooted,
+            wanted: false,
+            is_stale: true,
+            is_caught_up: false,
+            ranked_at: None,
+            snapshot_at: None,
+            not_before: Duration::ZERO,
         }
     }
 
-    /// Takes answers, reads what is new, and makes a ranking when one is due, or when `wanted` has been reached
-    /// and the newest complete ranking has not passed it.
+    /// What others read.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
+    }
+
+    /// True while a snapshot is being written.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        matches!(self.phase, Phase::Writing { .. })
+    }
+
+    /// One bounded piece of work. `elapsed` is time that goes on even when the installation's clock stands still.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn turn(&mut self, now: WallTime, wanted: &Wanted) -> Result<Turn, RankerError> {
-        let settled = self.settle();
-        let read = self.follow()?;
-        let made = self.is_due(now, wanted) && self.make(now);
-        Ok(if settled || read || made { Turn::Worked } else { Turn::Idle })
-    }
-
-    /// The vector of the newest complete ranking; empty before the first.
-    #[must_use]
-    pub fn complete(&self) -> BTreeMap<Partition, Version> {
-        self.complete.as_ref().map(|made| made.vector.clone()).unwrap_or_default()
-    }
-
-    /// People of the newest complete ranking.
-    #[must_use]
-    pub fn people(&self) -> u64 {
-        self.complete.as_ref().map_or(0, |made| made.people)
-    }
-
-    fn settle(&mut self) -> bool {
-        let Some(answer) = self.sink.answered() else { return false };
-        let made = self.in_flight.take();
-        match answer.result {
-            Ok(()) => {
-                let people = made.as_ref().map_or(0, |made| made.people);
-                tally_telemetry::emit(&SnapshotComplete { snapshot: answer.snapshot, people });
-                self.complete = made;
+    pub fn turn(&mut self, elapsed: Duration) -> Result<Turn, LogError> {
+        let mut worked = false;
+        while let Some(answer) = self.store.answered() {
+            self.take(answer, elapsed);
+            worked = true;
+        }
+        self.wanted |= self.live.take_wanted();
+        if matches!(self.phase, Phase::Unbooted) && elapsed >= self.not_before {
+            if self.store.ask(Question::Boot).is_ok() {
+                self.phase = Phase::Booting;
             }
-            Err(error) => {
-                tally_telemetry::emit(&SnapshotFailed { snapshot: answer.snapshot, why: error.to_string() });
+            return Ok(Turn::Worked);
+        }
+        if matches!(self.phase, Phase::Unbooted | Phase::Booting) {
+            return Ok(if worked { Turn::Worked } else { Turn::Idle });
+        }
+        let read = self.follow()?;
+        self.is_caught_up |= !read;
+        self.is_stale |= read;
+        if self.is_consistent() {
+            worked |= self.rank(elapsed);
+        }
+        Ok(if worked || read { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Every partition has said how far it is, and what the log held at the start has been read.
+    fn is_consistent(&self) -> bool {
+        self.is_caught_up && self.progress.len() == usize::from(self.partitions.get())
+    }
+
+    fn take(&mut self, answer: Answer, elapsed: Duration) {
+        match answer {
+            Answer::Booted(boot) => self.boot(*boot),
+            Answer::Written(written) => self.stored(written),
+            Answer::Failed { error } => {
+                tally_telemetry::emit(&StoreFailed { error });
+                self.not_before = elapsed.saturating_add(PAUSE);
+                let was_booting = matches!(self.phase, Phase::Unbooted | Phase::Booting);
+                self.phase = if was_booting { Phase::Unbooted } else { Phase::Following };
             }
         }
+    }
+
+    fn boot(&mut self, boot: Boot) {
+        tally_telemetry::emit(&Booted { totals: boot.totals.len(), partitions: boot.progress.len() });
+        for (row, version) in &boot.totals {
+            self.ledger.publish(row, *version);
+        }
+        for line in &boot.people {
+            let (account, person) = (AccountKey(Hash128(line.account)), PersonId(Hash128(line.person)));
+            self.own(account, person);
+            let words = [line.name.as_str(), &line.email, &line.subject].join(" ").to_lowercase();
+            self.live.tell_name(person, Name { shown: line.name.clone(), words });
+        }
+        for progress in boot.progress {
+            advance(&mut self.progress, progress);
+        }
+        if let Some(newest) = &boot.newest {
+            self.live.tell_stored(stored(newest));
+        }
+        (self.newest, self.earlier, self.phase) = (boot.newest, boot.earlier, Phase::Following);
+    }
+
+    fn stored(&mut self, written: Written) {
+        let Written { newest, earlier, dropped } = written;
+        if let Phase::Writing { people, totals } = std::mem::replace(&mut self.phase, Phase::Following) {
+            for (account, version) in people {
+                if self.people.get(&account).is_some_and(|row| row.version == version) {
+                    self.people.remove(&account);
+                }
+            }
+            self.written.extend(totals.into_iter().map(|totals| (totals.person, totals.windows)));
+        }
+        tally_telemetry::emit(&SnapshotStored {
+            number: newest.number,
+            people: newest.people,
+            as_of: newest.as_of.start_ms().div_euclid(1_000),
+            dropped: dropped.len(),
+        });
+        self.live.tell_stored(stored(&newest));
+        self.newest = Some(newest);
+        self.earlier = earlier.or(self.earlier.take());
+    }
+
+    /// Reads what is new in the log; true when there was anything.
+    fn follow(&mut self) -> Result<bool, LogError> {
+        let mut claims = Vec::new();
+        let new_claims = self.identities.read(&mut self.log, |partition, record| {
+            if let Ok(key) = record.key.try_into() {
+                let identity = record.value.map(tally_schema::decode_identity).transpose();
+                claims.push((partition, AccountKey(Hash128(key)), record.offset.next().get(), identity));
+            }
+        })?;
+        for (partition, account, version, identity) in claims {
+            match identity {
+                Ok(identity) => self.identify(account, identity.as_ref(), version),
+                Err(error) => unreadable(partition, &error),
+            }
+        }
+        let (ledger, progress) = (&mut self.ledger, &mut self.progress);
+        let new_totals = self.totals.read(&mut self.log, |partition, record| {
+            // A tombstone would take a total away; totals are published as zero instead, so none is ever written.
+            let Some(value) = record.value else { return };
+            match tally_schema::decode_totals(value) {
+                Ok(Totals::Total(row, version)) => {
+                    ledger.publish(&row, version);
+                }
+                Ok(Totals::Progress(now)) => advance(progress, now),
+                Err(error) => unreadable(partition, &error),
+            }
+        })?;
+        let live = &self.live;
+        self.ledger.settle(|person, totals| live.tell_totals(person, totals.as_ref()));
+        Ok(new_claims || new_totals)
+    }
+
+    /// An account says who it is, or is forgotten.
+    fn identify(
+        &mut self,
+        account: AccountKey,
+        identity: Option<&tally_domain::ClaimedIdentity>,
+        version: u64,
+    ) {
+        let row = if let Some(claimed) = identity {
+            let person = PersonId::of(&self.secret, &claimed.subject);
+            self.own(account, person);
+            rows::person(account, person, claimed, version)
+        } else {
+            let person = self.owners.get(&account).copied().unwrap_or(PersonId(account.0));
+            rows::forgotten(account, person, version)
+        };
+        let words = [row.name.as_str(), &row.email, &row.subject].join(" ").to_lowercase();
+        self.live.tell_name(PersonId(Hash128(row.person)), Name { shown: row.name.clone(), words });
+        self.people.insert(account, row);
+    }
+
+    fn own(&mut self, account: AccountKey, person: PersonId) {
+        self.owners.insert(account, person);
+        self.ledger.own(account, person);
+    }
+
+    /// Ranks the live board when it is due, and has a snapshot written when one is; true when it did.
+    fn rank(&mut self, elapsed: Duration) -> bool {
+        let vector = self.vector();
+        let number = tally_standings::number(&vector);
+        let wants = self.is_snapshot_due(elapsed, number);
+        let is_live_due = self.is_stale && is_due(self.ranked_at, self.pace.live, elapsed);
+        if !wants && !is_live_due {
+            return false;
+        }
+        let clocks = self.progress.values().map(|progress| progress.clock);
+        let earlier = self.earlier.as_ref().map(|earlier| &earlier.ranks);
+        let snapshot = tally_standings::snapshot(self.live.everyone(), vector, clocks, earlier);
+        (self.ranked_at, self.is_stale) = (Some(elapsed), false);
+        if wants {
+            self.write(&snapshot, elapsed);
+        }
+        self.live.tell_ranked(Ranked::new(snapshot));
         true
     }
 
-    /// Reads what was appended since the last turn; identities first, so that nobody is ranked nameless.
-    fn follow(&mut self) -> Result<bool, RankerError> {
-        let mut read = false;
-        for topic in [Topic::Identities, Topic::Totals] {
-            for partition in self.settings.partitions.all() {
-                read |= self.follow_lane(Lane { topic, partition })?;
-            }
-        }
-        Ok(read)
-    }
-
-    fn follow_lane(&mut self, lane: Lane) -> Result<bool, RankerError> {
-        let start = self.log.bounds(lane)?.start;
-        let from = self.next.get(&lane).copied().unwrap_or(start).max(start);
-        self.log.read(lane, from, READ_BYTES, &mut self.records)?;
-        let Some(last) = self.records.last() else { return Ok(false) };
-        self.next.insert(lane, last.offset.next());
-        for record in self.records.iter() {
-            match lane.topic {
-                Topic::Identities => identify(&self.ledger, record.key, record.value, record.offset),
-                _ => take(&self.ledger, record.value),
-            }
-        }
-        Ok(true)
-    }
-
-    fn is_due(&self, now: WallTime, wanted: &Wanted) -> bool {
-        if self.in_flight.is_some() || !self.knows_every_partition() {
+    /// A snapshot is worth writing when it is newer than the last, and due or asked for.
+    fn is_snapshot_due(&mut self, elapsed: Duration, number: u64) -> bool {
+        let newest = self.newest.as_ref().map(|newest| (newest.number, newest.people_version));
+        if newest >= Some((number, self.identities.version())) {
+            // Whoever asked waits for a position that is already in, or for progress that will come.
             return false;
         }
-        let asked = !wanted.is_empty() && !self.has_passed(wanted) && self.reaches(wanted);
-        // Under a clock that stands still nothing is ever due; then every change is.
-        let waited = self.last.is_none_or(|last| {
-            let since = now.ms().saturating_sub(last.ms());
-            since == 0 || since >= self.settings.interval_ms
-        });
-        asked || (waited && self.has_changed())
+        let is_free = matches!(self.phase, Phase::Following) && elapsed >= self.not_before;
+        is_free && (self.wanted || is_due(self.snapshot_at, self.pace.snapshot, elapsed))
     }
 
-    fn knows_every_partition(&self) -> bool {
-        self.ledger.reached().len() >= usize::from(self.settings.partitions.get())
-    }
-
-    fn has_passed(&self, wanted: &Wanted) -> bool {
-        let complete = self.complete.as_ref();
-        complete.is_some_and(|made| passes(wanted, |partition| made.vector.get(&partition).copied()))
-    }
-
-    fn reaches(&self, wanted: &Wanted) -> bool {
-        let reached = self.ledger.reached();
-        passes(wanted, |partition| reached.get(&partition).map(|progress| progress.version))
-    }
-
-    fn has_changed(&self) -> bool {
-        let reached = self.vector();
-        self.complete
-            .as_ref()
-            .is_none_or(|made| made.vector != reached || made.people_version != self.ledger.people().version)
+    fn write(&mut self, snapshot: &Snapshot, elapsed: Duration) {
+        let everyone = self.live.everyone();
+        let totals = rows::changed(&self.written, &everyone);
+        let frame = Frame {
+            people_version: self.identities.version(),
+            keep: keep(self.newest.as_ref().map(|newest| newest.as_of), snapshot.as_of),
+            earlier: self.earlier.as_ref().map_or(0, |earlier| earlier.number),
+        };
+        let people: Vec<PersonRecord> = self.people.values().cloned().collect();
+        let sent = people.iter().map(|row| (AccountKey(Hash128(row.account)), row.version)).collect();
+        match rows::rows(snapshot, frame, people, &totals) {
+            Ok(write) => {
+                if self.store.ask(Question::Write(Box::new(write))).is_ok() {
+                    self.phase = Phase::Writing { people: sent, totals };
+                    self.wanted = false;
+                    self.snapshot_at = Some(elapsed);
+                }
+            }
+            Err(error) => {
+                tally_telemetry::emit(&StoreFailed { error: error.to_string() });
+                self.not_before = elapsed.saturating_add(PAUSE);
+            }
+        }
     }
 
     fn vector(&self) -> BTreeMap<Partition, Version> {
-        self.ledger.reached().into_iter().map(|(partition, progress)| (partition, progress.version)).collect()
-    }
-
-    fn make(&mut self, now: WallTime) -> bool {
-        let people_known = self.ledger.people();
-        let clocks: Vec<Minute> = self.ledger.reached().values().map(|progress| progress.clock).collect();
-        let totals = self.ledger.totals();
-        let flat = totals.iter().flat_map(|(account, rows)| rows.iter().map(|windows| (*account, windows)));
-        let everyone = people(flat, |account| owner(&people_known, account));
-        let vector = self.vector();
-        let ranks = self.earlier.as_ref().map(|(_, ranks)| ranks);
-        let ranked: Snapshot = snapshot(everyone.clone(), vector.clone(), clocks.into_iter(), ranks);
-        let making = Making {
-            snapshot: &ranked,
-            everyone: &everyone,
-            people: &people_known,
-            earlier: self.earlier.as_ref().map_or(0, |(number, _)| *number),
-            keep: self.kept.of(ranked.as_of),
-        };
-        let Some(rows) = making.rows() else { return false };
-        let made = Made {
-            vector,
-            people_version: people_known.version,
-            people: u64::try_from(ranked.people.len()).unwrap_or(u64::MAX),
-        };
-        self.last = Some(now);
-        self.in_flight = self.sink.submit(rows).is_ok().then_some(made);
-        self.in_flight.is_some()
+        self.progress.iter().map(|(partition, progress)| (*partition, progress.version)).collect()
     }
 }
 
-impl Settings {
-    /// From whole seconds.
-    #[must_use]
-    pub fn every(partitions: PartitionCount, seconds: u64) -> Self {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        Self { partitions, interval_ms: seconds.saturating_mul(MS_PER_SECOND) }
+/// The highest version of a partition's progress stands.
+fn advance(known: &mut BTreeMap<Partition, Progress>, now: Progress) {
+    let progress = known.entry(now.partition).or_insert(now);
+    if progress.version < now.version {
+        *progress = now;
     }
 }
 
-impl Kept {
-    /// The first ranking of a day is kept for a year, the first of an hour for a week, others for an hour.
-    fn of(&mut self, as_of: Minute) -> KeepCode {
-        let (hour, day) = (as_of.hour().0, as_of.day().0);
-        let new_hour = self.hour.replace(hour) != Some(hour);
-        let new_day = self.day.replace(day) != Some(day);
-        match (new_day, new_hour) {
-            (true, _) => KeepCode::Daily,
-            (false, true) => KeepCode::Hourly,
-            (false, false) => KeepCode::All,
-        }
+fn is_due(last: Option<Duration>, pace: Duration, elapsed: Duration) -> bool {
+    last.is_none_or(|last| elapsed >= last.saturating_add(pace))
+}
+
+fn unreadable(partition: Partition, error: &DecodeError) {
+    tally_telemetry::emit(&Unreadable { partition, records: 1, error: error.to_string() });
+}
+
+fn stored(newest: &Newest) -> Stored {
+    Stored {
+        number: newest.number,
+        people: newest.people,
+        vector: newest.vector.clone(),
+        as_of: newest.as_of,
     }
 }
 
-/// Whose an account is. One that claimed no identity stands for itself.
-fn owner(people: &People, account: &AccountKey) -> PersonId {
-    people.identities.get(account).map_or(PersonId(account.0), |known| known.person)
-}
-
-fn passes(wanted: &Wanted, reached: impl Fn(Partition) -> Option<Version>) -> bool {
-    wanted
-        .iter()
-        .all(|(&partition, &offset)| reached(partition).is_some_and(|version| version.next() >= offset))
-}
-
-fn identify(ledger: &Ledger, key: &[u8], value: Option<&[u8]>, offset: Offset) {
-    let Ok(key) = <[u8; 16]>::try_from(key) else { return };
-    let account = AccountKey(Hash128(key));
-    match value.map(tally_schema::decode_identity) {
-        None => ledger.identify(account, None, offset.get()),
-        Some(Ok(identity)) => ledger.identify(account, Some(identity), offset.get()),
-        // What cannot be read names nobody: the account stands for itself until it is claimed again.
-        Some(Err(_)) => {}
-    }
-}
-
-fn take(ledger: &Ledger, value: Option<&[u8]>) {
-    // A record of a newer writer is left to a newer ranker; the highest version stands anyway.
-    match value.map(tally_schema::decode_totals) {
-        Some(Ok(Totals::Total(row, version))) => ledger.take(&row, version),
-        Some(Ok(Totals::Progress(progress))) => ledger.reach(progress),
-        Some(Err(_)) | None => {}
-    }
+/// The minute of a snapshot's column.
+pub(crate) fn minute(as_of: u32) -> Minute {
+    tally_clickhouse::rows::minute_of(as_of)
 }
