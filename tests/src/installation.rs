@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tally_audit::{Findings, Verified};
 use tally_clickhouse::{Database, Layout};
 use tally_domain::WallTime;
+use tally_domain::planted::Bug;
 
-use crate::binary;
+use crate::binary::{self, Build};
 use crate::http;
 use crate::ledger::{CLASSES, Event, Totals, WINDOWS};
 
@@ -77,10 +78,23 @@ impl Installation {
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn spawn(&self, clock_ms: i64) -> Result<Up> {
+        self.start(clock_ms, Command::new(binary::path(Build::Shipped)?))
+    }
+
+    /// The same of a program with a bug on purpose, one of those of `tally_domain::planted`.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn spawn_planted(&self, clock_ms: i64, bug: Bug) -> Result<Up> {
+        let mut command = Command::new(binary::path(Build::Planted)?);
+        command.env("TALLY_PLANTED", bug.name());
+        self.start(clock_ms, command)
+    }
+
+    fn start(&self, clock_ms: i64, mut command: Command) -> Result<Up> {
         let said = self.root.path().join("up.log");
         let file = File::options().create(true).append(true).open(&said)?;
         let clock = wall(clock_ms)?;
-        let mut command = Command::new(binary::path()?);
         // Settings of the tests are none of Tally's, which refuses what it does not know; where the engine lies is.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TALLY_") && name != "TALLY_ENGINE_LIBRARY" {

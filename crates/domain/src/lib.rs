@@ -11,6 +11,7 @@ pub mod event;
 pub mod identity;
 pub mod lookup;
 pub mod partition;
+pub mod planted;
 pub mod price;
 pub mod published;
 pub mod reject;

@@ -7,6 +7,7 @@ use crate::outbox::{DueKey, HourKey, SessionId};
 use crate::report::{AccountIx, DimsIx, Report, RunIx, Verdict};
 use crate::{admit::admit, price, session};
 use tally_domain::lookup::Lookup;
+use tally_domain::planted::{self, Bug};
 use tally_domain::published::Counts;
 use tally_domain::{Day, EventKey, LogTime, Minute, Reason, Reject, Sequence, Usage, Version};
 
@@ -115,6 +116,7 @@ impl Work {
                 self.session(fold, version, session::hull(line.account, line.report));
                 return counts;
             }
+            Verdict::Revised { .. } if planted::is(Bug::RevisionNotReversed) => {}
             Verdict::Revised { was, .. } => {
                 let back = was.usage.checked_neg().expect("usage of a report is not negative");
                 self.post(fold, version, line.account, &was, back);

@@ -3,6 +3,7 @@
 use crate::changes::Posting;
 use crate::report::{AccountIx, DimsIx};
 use tally_domain::lookup::Lookup;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Minute, Usage, Window};
 
 /// Usage of one account and dims in all windows.
@@ -75,7 +76,7 @@ impl Totals {
             self.change(posting, |window| windows.contains(&window) && enters(&window));
             moved = true;
         }
-        if windows.iter().any(leaves) {
+        if windows.iter().any(leaves) && !planted::is(Bug::MinuteStays) {
             let usage = posting.usage.checked_neg().expect("a slice's sum is not negative");
             let back = Posting { usage, ..*posting };
             self.change(&back, |window| windows.contains(&window) && leaves(&window));

@@ -1,4 +1,5 @@
 //! The whole, from outside: what is acknowledged is counted once, through every death, and verify tells.
 
 mod kill;
+mod planted;
 mod verify;

@@ -10,8 +10,10 @@ const NAMED: &[(&str, Option<&str>)] = &[
     ("TALLY_DATA_DIR", Some("data_dir")),
     ("TALLY_ENGINE_LIBRARY", Some("engine.library")),
     ("TALLY_LOG", Some("diagnostics.filter")),
-    // The tests' own: where shared traces lie.
+    // The tests' own: where shared traces lie, and which bug a build that can have one has.
     ("TALLY_SHARED_DATA", None),
+    #[cfg(tally_planted)]
+    ("TALLY_PLANTED", None),
 ];
 
 /// The environment of this process; a variable that is not UTF-8 is kept with the offending bytes replaced.
