@@ -49,7 +49,12 @@ fn make(build: Build) -> Result<PathBuf> {
     }
     let status = cargo.current_dir(here).status().context("starting cargo to build tally")?;
     ensure!(status.success(), "building tally: cargo ended with {status}");
-    aside(target, build)
+    let kept = aside(target, build)?;
+    if build == Build::Planted {
+        // What lies in the usual place is what a user would start.
+        make(Build::Shipped)?;
+    }
+    Ok(kept)
 }
 
 /// Puts the program aside, whole or not at all: the next build writes to the same place.

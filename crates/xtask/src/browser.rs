@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::up;
+
 /// Chromium and the locked npm packages of `tests/`.
 ///
 /// # Errors
@@ -44,7 +46,10 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     let mut files = shell.read_dir("browser")?;
     files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
     ensure!(!files.is_empty(), "tests/browser holds no *.test.mjs: a tier without tests would always pass");
-    Ok(cmd!(shell, "node --test --test-reporter=spec {files...}").env("CHROMIUM", chromium).run()?)
+    cmd!(shell, "cargo build --locked --package tally").run().context("building the program under test")?;
+    let tally = up::target_dir(root)?.join("debug").join("tally");
+    let run = cmd!(shell, "node --test --test-reporter=spec {files...}");
+    Ok(run.env("CHROMIUM", chromium).env("TALLY_BINARY", tally).run()?)
 }
 
 fn chromium() -> Option<PathBuf> {
