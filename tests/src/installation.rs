@@ -78,7 +78,15 @@ impl Installation {
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn spawn(&self, clock_ms: i64) -> Result<Up> {
-        self.start(clock_ms, Command::new(binary::path(Build::Shipped)?))
+        self.spawn_with(clock_ms, &[])
+    }
+
+    /// The same with settings, as variables of the environment.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn spawn_with(&self, clock_ms: i64, settings: &[(&str, &str)]) -> Result<Up> {
+        self.start(clock_ms, Command::new(binary::path(Build::Shipped)?), settings)
     }
 
     /// The same of a program with a bug on purpose, one of those of `tally_domain::planted`.
@@ -86,12 +94,10 @@ impl Installation {
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn spawn_planted(&self, clock_ms: i64, bug: Bug) -> Result<Up> {
-        let mut command = Command::new(binary::path(Build::Planted)?);
-        command.env("TALLY_PLANTED", bug.name());
-        self.start(clock_ms, command)
+        self.start(clock_ms, Command::new(binary::path(Build::Planted)?), &[("TALLY_PLANTED", bug.name())])
     }
 
-    fn start(&self, clock_ms: i64, mut command: Command) -> Result<Up> {
+    fn start(&self, clock_ms: i64, mut command: Command, settings: &[(&str, &str)]) -> Result<Up> {
         let said = self.root.path().join("up.log");
         let file = File::options().create(true).append(true).open(&said)?;
         let clock = wall(clock_ms)?;
@@ -107,6 +113,7 @@ impl Installation {
             .env("TALLY__WEB__LISTEN", "127.0.0.1:0")
             .env("TALLY__COLLECTOR__LISTEN", "127.0.0.1:0")
             .env("TALLY__DIAGNOSTICS__FILTER", "warn")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

@@ -2,4 +2,5 @@
 
 mod kill;
 mod planted;
+mod server;
 mod verify;
