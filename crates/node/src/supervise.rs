@@ -42,6 +42,11 @@ pub enum StartError {
     ClockBehind { at: WallTime, newest: LogTime },
     #[error(transparent)]
     Engine(clickhouse_embedded::EngineError),
+    #[error(
+        "using the ClickHouse server {url}: {cause}; set clickhouse.url, clickhouse.user and clickhouse.password to a \
+         server that answers, or clickhouse.url to \"\" for an engine of the installation's own"
+    )]
+    Server { url: String, cause: String },
     #[error(transparent)]
     ClickHouse(#[from] ClickHouseError),
     #[error(transparent)]

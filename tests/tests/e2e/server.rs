@@ -35,3 +35,16 @@ fn two_installations_share_a_server_and_nothing_else() -> Result<()> {
     assert_eq!(sql(&server, "SELECT count() FROM account_totals")?, "0\n", "the host has counted nothing");
     Ok(())
 }
+
+#[test]
+fn a_server_that_does_not_answer_is_named_with_what_to_do() -> Result<()> {
+    let nobody = "http://127.0.0.1:1";
+    let installation = Installation::new()?;
+    let mut up = installation.spawn_with(CLOCK_MS, &[("TALLY__CLICKHOUSE__URL", nobody)])?;
+    assert!(up.ready().is_err());
+    let said = up.said();
+    for part in [nobody, "Connection refused", "set clickhouse.url"] {
+        assert!(said.contains(part), "{part} is missing: {said}");
+    }
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! ClickHouse: the engine in a child process, or a server by URL; migrated before anyone reads or writes.
 
+use std::error::Error;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 
 use clickhouse_embedded::{Engine, EngineOptions, LibraryPlaces, find_library};
@@ -37,8 +39,18 @@ pub async fn start(config: &Config, executable: &Path) -> Result<ClickHouse, Sta
         (settings.url.clone(), None, Some(Credentials { user: settings.user.clone(), password }))
     };
     let database = Database::new(&url, credentials.as_ref(), layout);
-    tally_clickhouse::migrate(&database).await?;
+    let migrated = tally_clickhouse::migrate(&database).await;
+    migrated.map_err(|cause| match engine {
+        Some(_) => StartError::ClickHouse(cause),
+        None => StartError::Server { url: url.clone(), cause: told(&cause) },
+    })?;
     Ok(ClickHouse { database, url, engine })
+}
+
+/// An error with all that caused it: what to do follows in the message that holds it.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| told + ": " + &cause.to_string())
 }
 
 fn spawn(config: &Config, executable: &Path) -> Result<Engine, StartError> {
