@@ -1,6 +1,6 @@
 //! Reports one call of a model to Tally. Copy this into your tool.
 //!
-//! `cargo run -p tally-sdk --example report_usage -- http://127.0.0.1:8080 ann@example.com`
+//! `cargo run -p tally-sdk --example report_usage -- http://127.0.0.1:8081 ann@example.com`
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tally_sdk::{Client, Flushed, Usage};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     let mut arguments = env::args().skip(1);
-    let endpoint = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+    let endpoint = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8081".to_owned());
     let subject = arguments.next().unwrap_or_else(|| "ann@example.com".to_owned());
 
     // Once, when your tool starts. Nothing need be listening: what is recorded waits in the spool.

@@ -4,7 +4,7 @@
 //! use tally_sdk::{Client, Usage};
 //!
 //! let client = Client::builder()
-//!     .endpoint("http://127.0.0.1:8080")
+//!     .endpoint("http://127.0.0.1:8081")
 //!     .source("my-tool")
 //!     .subject("ann@example.com")
 //!     .spool_dir("/var/lib/my-tool/tally")
