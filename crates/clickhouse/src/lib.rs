@@ -10,9 +10,11 @@ pub mod migrate;
 pub mod query;
 pub mod rows;
 pub mod sink;
+pub mod writer;
 
 pub use database::{Credentials, Database, INSERT_ROWS_MAX};
 pub use error::{ClickHouseError, Retry};
 pub use layout::Layout;
 pub use migrate::{Migrated, migrate};
 pub use sink::{Full, Outcome, Sink, Ticket};
+pub use writer::Writer;

@@ -9,8 +9,8 @@ use crate::error::ClickHouseError;
 use crate::rows::{
     AccountTotalRecord, ProducerRecord, ProgressRecord, ReceiptRecord, SessionRecord, UsageHourlyRecord,
 };
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
-use std::thread::JoinHandle;
+use crate::writer::{Desk, Writer};
+use std::sync::mpsc::Receiver;
 use tally_domain::published::Rows;
 
 /// Names a submission until it is answered.
@@ -35,9 +35,7 @@ pub struct Outcome {
 /// The sink's end that a part holds. Dropping it lets the thread finish what was taken, then waits for it.
 #[derive(Debug)]
 pub struct Sink {
-    work: Option<SyncSender<(Ticket, Rows)>>,
-    done: Receiver<Outcome>,
-    thread: Option<JoinHandle<()>>,
+    writer: Writer<(Ticket, Rows), Outcome>,
     next: u64,
 }
 
@@ -52,14 +50,9 @@ impl Sink {
     /// # Errors
     /// When the operating system gives no thread, or no runtime can be made.
     pub fn start(database: Database) -> std::io::Result<Self> {
-        let database = database.with_own_connections();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (work, taken) = std::sync::mpsc::sync_channel(WAITING_MAX);
-        let (answers, done) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("clickhouse-sink".to_owned())
-            .spawn(move || write_until_closed(&runtime, &database, &taken, &answers))?;
-        Ok(Self { work: Some(work), done, thread: Some(thread), next: 0 })
+        let writer =
+            Writer::spawn("clickhouse-sink", database, WAITING_MAX, |desk| write_until_closed(&desk))?;
+        Ok(Self { writer, next: 0 })
     }
 
     /// Hands over a publication; never waits.
@@ -68,46 +61,24 @@ impl Sink {
     /// [`Full`] with the rows when too many wait.
     pub fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
         let ticket = Ticket(self.next);
-        let work = self.work.as_ref().expect("the channel is open until the sink is dropped");
-        match work.try_send((ticket, rows)) {
-            Ok(()) => {
-                self.next = self.next.wrapping_add(1);
-                Ok(ticket)
-            }
-            Err(TrySendError::Full((_, rows)) | TrySendError::Disconnected((_, rows))) => {
-                Err(Full(Box::new(rows)))
-            }
-        }
+        self.writer.submit((ticket, rows)).map_err(|(_, rows)| Full(Box::new(rows)))?;
+        self.next = self.next.wrapping_add(1);
+        Ok(ticket)
     }
 
     /// Adds what has been answered since the last call, in the order of submission; never waits.
     pub fn acknowledged(&mut self, into: &mut Vec<Outcome>) {
-        into.extend(self.done.try_iter());
+        into.extend(std::iter::from_fn(|| self.writer.answered()));
     }
 }
 
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.work = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn write_until_closed(
-    runtime: &tokio::runtime::Runtime,
-    database: &Database,
-    taken: &Receiver<(Ticket, Rows)>,
-    answers: &Sender<Outcome>,
-) {
-    while let Ok(first) = taken.recv() {
-        let together = gather(first, taken);
+fn write_until_closed(desk: &Desk<(Ticket, Rows), Outcome>) {
+    while let Ok(first) = desk.taken.recv() {
+        let together = gather(first, &desk.taken);
         let publications: Vec<&Rows> = together.iter().map(|(_, rows)| rows).collect();
-        let result = runtime.block_on(write(database, &publications)).map_err(std::sync::Arc::new);
+        let result = desk.runtime.block_on(write(&desk.database, &publications)).map_err(std::sync::Arc::new);
         for (ticket, rows) in together {
-            // Nobody listens any more when the sink is being dropped; what was written stays written.
-            let _listening = answers.send(Outcome { ticket, rows, result: result.clone() });
+            desk.answer(Outcome { ticket, rows, result: result.clone() });
         }
     }
 }
