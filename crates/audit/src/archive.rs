@@ -3,7 +3,7 @@
 //! The archive is written from the log alone, independently of the aggregator. It resumes from contiguous
 //! progress: the offset up to which every insert was acknowledged, never the greatest offset that is there.
 
-use tally_clickhouse::rows::{ArchiveProgressRecord, EntryCode, EventRecord, RejectRecord};
+use tally_clickhouse::rows::{ArchiveProgressRecord, EntryCode, EventRecord, RejectRecord, RejectTopic};
 use tally_domain::event::FUTURE_TOLERANCE_MS;
 use tally_domain::{
     Entry, Incarnation, Lane, LogTime, Offset, Partition, PartitionCount, Reason, Topic, UsageRef, Version,
@@ -64,7 +64,8 @@ impl Chunk {
     }
 }
 
-/// Reads the next records of a partition and turns them into rows; no rows mean that there is nothing new.
+/// Reads the next records of a partition, about `bytes_max` and none from `until` on, and turns them into rows; no
+/// rows mean that there is nothing new.
 ///
 /// # Errors
 /// What the log says: a start beyond `at` means that retention outran the archive.
@@ -72,13 +73,13 @@ pub fn next_chunk<L: ReadLog>(
     log: &mut L,
     rules: Rules,
     at: &Archived,
-    bytes_max: usize,
+    (bytes_max, until): (usize, Offset),
     records: &mut Records,
 ) -> Result<Chunk, LogError> {
     let lane = Lane { topic: Topic::Usage, partition: at.partition };
     log.read(lane, at.next, bytes_max, records)?;
     let mut chunk = Chunk { events: Vec::with_capacity(records.len()), rejects: Vec::new(), then: *at };
-    for record in records.iter() {
+    for record in records.iter().take_while(|record| record.offset < until) {
         chunk.add(record, rules);
     }
     Ok(chunk)
@@ -120,6 +121,7 @@ impl Chunk {
         let Some((reason, detail)) = why else { return row };
         let body = record.value.unwrap_or_default().to_vec();
         self.rejects.push(RejectRecord {
+            topic: RejectTopic::Usage,
             incarnation: row.incarnation,
             partition: row.partition,
             offset: row.offset,

@@ -1,32 +1,48 @@
-//! The part that keeps the archive going: one partition, one chunk in flight, one bounded turn.
+//! The part that keeps the archive going: one piece of each lane in flight, one bounded turn.
+//!
+//! "Archived up to X" promises that every reject kept before the record at X is listed too. So the archiver sees
+//! first how far the usage log reaches, then how far the topic `rejects` does, and hands usage over up to the one only
+//! once it has listed up to the other. Whoever had a reject acknowledged and then a record finds both or neither.
 
-use tally_domain::Partition;
-use tally_log::{LogError, ReadLog, Records};
+use tally_domain::{Lane, Offset, Partition, Topic};
+use tally_log::{Bounds, LogError, ReadLog, Records};
 
 use crate::archive::{Archived, Rules, next_chunk};
 use crate::occurrences::{ArchiveFailed, ChunkArchived};
-use crate::writer::{Answer, ArchiveSink};
+use crate::rejects::{Listed, next_rejects};
+use crate::writer::{Answer, ArchiveSink, Piece, Reach};
 
 /// Bytes read from the log for one chunk; at about 200 bytes a record, some 40,000 rows.
 const CHUNK_BYTES: usize = 8 << 20;
 /// Turns to wait after ClickHouse refused a chunk; turns, because a wall clock may stand still.
 const PAUSE_TURNS: u32 = 200;
 
-/// Archives the usage topic, partition by partition.
+/// Archives the usage log and the rejects, partition by partition.
 #[derive(Debug)]
 pub struct Archiver<L, S> {
     log: L,
     sink: S,
     rules: Rules,
     records: Records,
-    lanes: Vec<LaneState>,
+    usage: Vec<LaneState<Archived>>,
+    rejects: Vec<LaneState<Listed>>,
+    sight: Option<Sight>,
+    /// Up to where usage may be archived: the rejects before that are listed.
+    open_until: Vec<Offset>,
 }
 
 #[derive(Debug)]
-struct LaneState {
-    archived: Archived,
+struct LaneState<T> {
+    reached: T,
     in_flight: bool,
     pause_turns: u32,
+}
+
+/// How far the log reached at one moment: the rejects, seen after the usage, hold all that came before it.
+#[derive(Debug)]
+struct Sight {
+    usage: Vec<Offset>,
+    rejects: Vec<Offset>,
 }
 
 /// What a turn did.
@@ -40,78 +56,155 @@ pub enum Turn {
 }
 
 impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
-    /// Resumes from what is contiguous: `archived` is what `archive_progress` says, partition by partition.
-    pub fn new(log: L, sink: S, rules: Rules, archived: &[Archived]) -> Self {
-        let lanes = rules
-            .partitions
-            .all()
-            .map(|partition| LaneState {
-                archived: resume(partition, archived),
-                in_flight: false,
-                pause_turns: 0,
-            })
-            .collect();
-        Self { log, sink, rules, records: Records::default(), lanes }
+    /// Resumes from what is contiguous: `archived` and `listed` are what `archive_progress` and `rejects_progress`
+    /// say, partition by partition.
+    pub fn new(log: L, sink: S, rules: Rules, archived: &[Archived], listed: &[Listed]) -> Self {
+        let usage = rules.partitions.all().map(|partition| {
+            let known = archived.iter().find(|known| known.partition == partition);
+            LaneState::at(known.copied().unwrap_or_else(|| Archived::start(partition)))
+        });
+        let rejects = rules.partitions.all().map(|partition| {
+            let known = listed.iter().find(|known| known.partition == partition);
+            LaneState::at(known.copied().unwrap_or(Listed { partition, next: Offset::ZERO }))
+        });
+        let (usage, rejects) = (usage.collect(), rejects.collect());
+        Self {
+            log,
+            sink,
+            rules,
+            records: Records::default(),
+            usage,
+            rejects,
+            sight: None,
+            open_until: Vec::new(),
+        }
     }
 
-    /// How far every partition is archived and acknowledged.
+    /// How far every partition of the usage log is archived and acknowledged, and all rejects before that.
     pub fn archived(&self) -> impl Iterator<Item = Archived> + '_ {
-        self.lanes.iter().map(|lane| lane.archived)
+        self.usage.iter().map(|lane| lane.reached)
     }
 
-    /// Takes answers, then hands over one chunk of every partition that has none in flight.
+    /// Takes answers, then hands over one piece of every lane that has none in flight.
     ///
     /// # Errors
     /// When the log cannot be read where the archive stands: its message says what to do.
     pub fn turn(&mut self) -> Result<Turn, LogError> {
-        let mut turn = Turn::Idle;
+        let mut worked = false;
         while let Some(answer) = self.sink.answered() {
             self.settle(answer);
-            turn = Turn::Worked;
+            worked = true;
         }
-        for index in 0..self.lanes.len() {
-            if self.hand_over(index)? {
-                turn = Turn::Worked;
+        self.look()?;
+        worked |= self.hand_over_rejects()?;
+        for index in 0..self.open_until.len() {
+            worked |= self.hand_over_usage(index)?;
+        }
+        Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Opens usage up to what was last seen of it, once the rejects of that moment are listed; then looks again.
+    fn look(&mut self) -> Result<(), LogError> {
+        let sight = match self.sight.take() {
+            Some(sight) => sight,
+            None => self.sight()?,
+        };
+        if self.rejects.iter().zip(&sight.rejects).all(|(lane, end)| lane.reached.next >= *end) {
+            self.open_until = sight.usage;
+        } else {
+            self.sight = Some(sight);
+        }
+        Ok(())
+    }
+
+    fn sight(&mut self) -> Result<Sight, LogError> {
+        let ends = |topic, log: &mut L| {
+            let end = |partition| log.bounds(Lane { topic, partition });
+            self.rules.partitions.all().map(end).collect::<Result<Vec<_>, LogError>>()
+        };
+        let usage = ends(Topic::Usage, &mut self.log)?;
+        let rejects = ends(Topic::Rejects, &mut self.log)?;
+        for (lane, bounds) in self.rejects.iter_mut().zip(&rejects) {
+            // What retention took is gone. Of another log everything is listed: a row written again replaces itself.
+            if !lane.in_flight && (lane.reached.next < bounds.start || lane.reached.next > bounds.end) {
+                lane.reached.next = bounds.start;
             }
         }
-        Ok(turn)
+        let end = |bounds: &Bounds| bounds.end;
+        Ok(Sight { usage: usage.iter().map(end).collect(), rejects: rejects.iter().map(end).collect() })
     }
 
     fn settle(&mut self, answer: Answer) {
-        let then = match &answer {
-            Answer::Archived(then) | Answer::Failed { then, .. } => *then,
-        };
-        let Some(lane) = self.lanes.get_mut(usize::from(then.partition.0)) else { return };
-        lane.in_flight = false;
-        match answer {
-            Answer::Archived(then) => {
-                let records = then.next.get().saturating_sub(lane.archived.next.get());
-                tally_telemetry::emit(&ChunkArchived { partition: then.partition, records, next: then.next });
-                lane.archived = then;
+        match (answer.reach, answer.result) {
+            (Reach::Events(then), result) => {
+                let Some(lane) = self.usage.get_mut(usize::from(then.partition.0)) else { return };
+                let records = then.next.get().saturating_sub(lane.reached.next.get());
+                if lane.settle(then, then.partition, result) {
+                    tally_telemetry::emit(&ChunkArchived {
+                        partition: then.partition,
+                        records,
+                        next: then.next,
+                    });
+                }
             }
-            Answer::Failed { error, .. } => {
-                lane.pause_turns = PAUSE_TURNS;
-                tally_telemetry::emit(&ArchiveFailed { partition: then.partition, error: error.to_string() });
+            (Reach::Rejects(then), result) => {
+                let Some(lane) = self.rejects.get_mut(usize::from(then.partition.0)) else { return };
+                let _listed = lane.settle(then, then.partition, result);
             }
         }
     }
 
-    fn hand_over(&mut self, index: usize) -> Result<bool, LogError> {
-        let Some(lane) = self.lanes.get_mut(index) else { return Ok(false) };
-        lane.pause_turns = lane.pause_turns.saturating_sub(1);
-        if lane.in_flight || lane.pause_turns > 0 {
-            return Ok(false);
+    fn hand_over_rejects(&mut self) -> Result<bool, LogError> {
+        let mut worked = false;
+        for lane in self.rejects.iter_mut().filter_map(LaneState::free) {
+            let chunk = next_rejects(&mut self.log, lane.reached, CHUNK_BYTES, &mut self.records)?;
+            let Some(chunk) = chunk else { continue };
+            lane.in_flight = self.sink.submit(Piece::Rejects(chunk)).is_ok();
+            worked |= lane.in_flight;
         }
-        let chunk = next_chunk(&mut self.log, self.rules, &lane.archived, CHUNK_BYTES, &mut self.records)?;
+        Ok(worked)
+    }
+
+    fn hand_over_usage(&mut self, index: usize) -> Result<bool, LogError> {
+        let lane = self.usage.get_mut(index).and_then(LaneState::free);
+        let (Some(lane), Some(until)) = (lane, self.open_until.get(index)) else { return Ok(false) };
+        let bounds = (CHUNK_BYTES, *until);
+        let chunk = next_chunk(&mut self.log, self.rules, &lane.reached, bounds, &mut self.records)?;
         if chunk.events.is_empty() {
             return Ok(false);
         }
-        lane.in_flight = self.sink.submit(chunk).is_ok();
+        lane.in_flight = self.sink.submit(Piece::Events(chunk)).is_ok();
         Ok(lane.in_flight)
     }
 }
 
-fn resume(partition: Partition, archived: &[Archived]) -> Archived {
-    let known = archived.iter().find(|known| known.partition == partition);
-    known.copied().unwrap_or_else(|| Archived::start(partition))
+impl<T> LaneState<T> {
+    const fn at(reached: T) -> Self {
+        Self { reached, in_flight: false, pause_turns: 0 }
+    }
+
+    /// Itself, when a piece of it may be handed over; a pause is one turn shorter then.
+    fn free(&mut self) -> Option<&mut Self> {
+        self.pause_turns = self.pause_turns.saturating_sub(1);
+        (!self.in_flight && self.pause_turns == 0).then_some(self)
+    }
+
+    /// True when the piece is in.
+    fn settle(
+        &mut self,
+        then: T,
+        partition: Partition,
+        result: Result<(), tally_clickhouse::ClickHouseError>,
+    ) -> bool {
+        self.in_flight = false;
+        match result {
+            Ok(()) => self.reached = then,
+            Err(error) => {
+                self.pause_turns = PAUSE_TURNS;
+                tally_telemetry::emit(&ArchiveFailed { partition, error: error.to_string() });
+                return false;
+            }
+        }
+        true
+    }
 }

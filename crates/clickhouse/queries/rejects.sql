@@ -1,7 +1,5 @@
--- The newest records that could not become events.
-SELECT incarnation, partition, offset, any(r.appended_at) AS appended_at, toString(any(r.reason)) AS reason,
-    any(r.detail) AS detail, any(r.record_key) AS record_key, any(r.body) AS body
-FROM ${t}rejects AS r
-GROUP BY incarnation, partition, offset
-ORDER BY appended_at DESC, partition, offset DESC
+-- The newest of what could not become an event.
+SELECT topic, incarnation, partition, offset, appended_at, toString(reason) AS reason, detail, record_key, body
+FROM ${t}rejects FINAL
+ORDER BY appended_at DESC, topic, partition, offset DESC
 LIMIT {limit: UInt32}

@@ -1,5 +1,5 @@
--- How many records could not become events, by reason.
-SELECT toString(reason) AS reason, count() AS records
-FROM (SELECT any(r.reason) AS reason FROM ${t}rejects AS r GROUP BY incarnation, partition, offset)
+-- How much could not become an event, by reason.
+SELECT toString(r.reason) AS reason, count() AS records
+FROM ${t}rejects AS r FINAL
 GROUP BY reason
 ORDER BY records DESC, reason

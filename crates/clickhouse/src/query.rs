@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::error::ClickHouseError;
 use crate::rows::{
     AccountTotalRecord, ArchiveProgressRecord, Hash, KeepCode, ProgressRecord, RankingRecord, ReceiptRecord,
-    RejectRecord,
+    RejectRecord, RejectsProgressRecord,
 };
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
@@ -148,7 +148,7 @@ pub struct AccountName {
     pub subject: String,
 }
 
-/// How many records were rejected for one reason.
+/// How much was rejected for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "column by column as documented on rejects")]
 pub struct ReasonLine {
@@ -304,7 +304,7 @@ impl Database {
         self.fetch("reading tokens by day", query).await
     }
 
-    /// The newest rejected records.
+    /// The newest of what could not become an event.
     ///
     /// # Errors
     /// See the `impl`.
@@ -313,7 +313,7 @@ impl Database {
         self.fetch("reading rejects", query).await
     }
 
-    /// How many records were rejected, by reason.
+    /// How much could not become an event, by reason.
     ///
     /// # Errors
     /// See the `impl`.
@@ -352,6 +352,15 @@ impl Database {
     pub async fn archive_progress(&self) -> Answer<Vec<ArchiveProgressRecord>> {
         let query = self.query(include_str!("../queries/archive_progress.sql"));
         self.fetch("reading the progress of the archive", query).await
+    }
+
+    /// How far each partition of the topic `rejects` is archived, by partition.
+    ///
+    /// # Errors
+    /// See the `impl`.
+    pub async fn rejects_progress(&self) -> Answer<Vec<RejectsProgressRecord>> {
+        let query = self.query(include_str!("../queries/rejects_progress.sql"));
+        self.fetch("reading how far rejects are archived", query).await
     }
 
     /// Everyone's ranks in a snapshot.

@@ -10,7 +10,9 @@ use tally_domain::event::Unsplit;
 use tally_domain::published::{HourRow, ProducerRow, Progress, ReceiptRow, SessionRow, TotalRow};
 use tally_domain::{Dims, Hash128, Hour, Minute, Usage, View};
 
-pub use archive::{ArchiveProgressRecord, EntryCode, EventRecord, KindCode, RejectRecord};
+pub use archive::{
+    ArchiveProgressRecord, EntryCode, EventRecord, KindCode, RejectRecord, RejectTopic, RejectsProgressRecord,
+};
 pub use columns::{Hash, StandingColumns, UsageColumns};
 pub use standings::{
     AlertRecord, AwardRecord, KeepCode, OPEN_END, PersonRecord, PriceRecord, RankingRecord, SnapshotRecord,

@@ -129,10 +129,7 @@ impl Node {
             let aggregator = making.open(partition, (log.reader(), log.appender(), &sink))?;
             folding.push(aggregate::run(aggregator, clock, &shared, fold_stop.clone())?);
         }
-        let known = runtime.block_on(archive::archived(database))?;
-        let writer = tally_audit::ArchiveWriter::start(database.clone())?;
-        let rules = archive::rules(config, partitions);
-        let archiver = tally_audit::Archiver::new(log.reader(), writer, rules, &known);
+        let archiver = runtime.block_on(archive::open(config, &log, database))?;
         let archive_stop = Stop::default();
         let archiving = archive::run(archiver, &shared, archive_stop.clone())?;
 

@@ -121,10 +121,24 @@ pub struct ArchiveProgressRecord {
     pub log_time: i64,
 }
 
-/// `rejects`: a record that could not become an event.
+/// Where a reject lies.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde_repr::Serialize_repr, serde_repr::Deserialize_repr,
+)]
+#[repr(i8)]
+pub enum RejectTopic {
+    /// It is a record of the usage log.
+    #[default]
+    Usage = 0,
+    /// It never became one: a sender or the collector kept it in the topic `rejects`.
+    Rejects = 1,
+}
+
+/// `rejects`: what could not become an event.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "column by column as documented in migrations/0002_archive.sql")]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0004_rejects.sql")]
 pub struct RejectRecord<S = String> {
+    pub topic: RejectTopic,
     pub incarnation: u16,
     pub partition: u16,
     pub offset: u64,
@@ -137,10 +151,21 @@ pub struct RejectRecord<S = String> {
     pub body: Vec<u8>,
 }
 
+/// `rejects_progress`: how far the topic `rejects` is archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "column by column as documented in migrations/0004_rejects.sql")]
+pub struct RejectsProgressRecord {
+    pub partition: u16,
+    pub next: u64,
+}
+
 tables! {
     EventRecord => "events";
     RejectRecord => "rejects";
 }
 impl Table for ArchiveProgressRecord {
     const TABLE: &'static str = "archive_progress";
+}
+impl Table for RejectsProgressRecord {
+    const TABLE: &'static str = "rejects_progress";
 }

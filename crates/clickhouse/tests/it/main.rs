@@ -4,6 +4,7 @@
 
 mod migrate;
 mod reference;
+mod rejects;
 mod rig;
 mod rows;
 mod sink;

@@ -163,7 +163,9 @@ fn what_the_audit_writes_is_read_back_as_it_was_written() {
         };
         agrees(&database, event).await;
         agrees(&database, ArchiveProgressRecord { partition: 1, version: 2, log_time: 3 }).await;
+        agrees(&database, RejectsProgressRecord { partition: 1, next: 2 }).await;
         let reject = RejectRecord {
+            topic: RejectTopic::Rejects,
             incarnation: 1,
             partition: 2,
             offset: 3,

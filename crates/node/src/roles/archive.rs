@@ -3,27 +3,35 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tally_audit::{ArchiveWriter, Archived, Archiver, Rules, Turn};
+use tally_audit::{ArchiveWriter, Archived, Archiver, Listed, Rules, Turn};
 use tally_clickhouse::{ClickHouseError, Database};
 use tally_disk::OsDisk;
-use tally_domain::{LogTime, Partition, PartitionCount, Version};
+use tally_domain::{LogTime, Offset, Partition, PartitionCount, Version};
 use tally_log::LogError;
 use tally_log::local::Reader;
 
 use crate::config::Config;
 use crate::drive::{Next, Stop, drive};
+use crate::roles::log::Log;
 use crate::shared::Shared;
+use crate::supervise::StartError;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
 /// The archiver on this machine's log.
 pub type LocalArchiver = Archiver<Reader<OsDisk>, ArchiveWriter>;
 
-/// How far the archive is, as ClickHouse says.
+/// Makes an archiver that goes on where ClickHouse says that the archive is.
 ///
 /// # Errors
-/// When it cannot be asked.
-pub async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseError> {
+/// When ClickHouse cannot be asked, or the operating system gives no thread.
+pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LocalArchiver, StartError> {
+    let (archived, listed) = (archived(database).await?, listed(database).await?);
+    let writer = ArchiveWriter::start(database.clone())?;
+    Ok(Archiver::new(log.reader(), writer, rules(config, log.partitions()), &archived, &listed))
+}
+
+async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseError> {
     let rows = database.archive_progress().await?;
     Ok(rows
         .into_iter()
@@ -39,9 +47,15 @@ pub async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseEr
         .collect())
 }
 
+async fn listed(database: &Database) -> Result<Vec<Listed>, ClickHouseError> {
+    let rows = database.rejects_progress().await?.into_iter();
+    let listed = rows
+        .filter_map(|row| Some(Listed { partition: Partition(row.partition), next: Offset::new(row.next)? }));
+    Ok(listed.collect())
+}
+
 /// What the archive accepts: what the fold accepts.
-#[must_use]
-pub fn rules(config: &Config, partitions: PartitionCount) -> Rules {
+fn rules(config: &Config, partitions: PartitionCount) -> Rules {
     let days = i64::from(config.store.index_retention_days);
     Rules { partitions, index_retention_ms: days.saturating_mul(MS_PER_DAY) }
 }

@@ -9,10 +9,10 @@ use crate::progress::{Progress, warn};
 use crate::settling::{self, Settling};
 use crate::{render, report};
 
-/// Show the records that could not be counted, and why
+/// Show what could not be counted, and why
 ///
-/// Nothing is dropped silently: a record that cannot become an event is kept with its reason and its place. Lines of
-/// a transcript that an import could not read never became records; the receipt of the import shows those.
+/// Nothing is dropped silently: a line that an import could not read, an event that the collector refused, a record
+/// that the fold refused, each is kept with its reason and its place, and listed once, however often it is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     tally rejects\n  \
@@ -31,7 +31,13 @@ impl Rejects {
         let (_, attached) = global.attach()?;
         let mut progress = Progress::start();
         let wait = std::time::Duration::from_secs(self.wait);
-        let settling = settling::within(&attached, &attached.now()?, wait, &mut progress)?;
+        let begun = std::time::Instant::now();
+        let mut settling = settling::within(&attached, &attached.now()?, wait, &mut progress)?;
+        if settling == Settling::Settled {
+            // What only the fold can refuse is kept when it is folded, which was done by now.
+            let left = wait.saturating_sub(begun.elapsed());
+            settling = settling::within(&attached, &attached.now()?, left, &mut progress)?;
+        }
         let database = attached.database();
         let (reasons, rows) = attached.runtime().block_on(async {
             Ok::<_, anyhow::Error>((database.rejects_by_reason().await?, database.rejects(self.limit).await?))

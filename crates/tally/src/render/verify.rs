@@ -77,16 +77,19 @@ fn lanes(published: &Amount, recounted: &Amount) -> [(&'static str, i128, i128);
 /// How many by reason, and the newest.
 pub(crate) fn rejects(report: &Rejects) -> String {
     if report.total == 0 {
-        return "no record was rejected\n".to_owned();
+        return "nothing was rejected\n".to_owned();
     }
-    let mut reasons = table(&["reason", "records"]);
+    let mut reasons = table(&["reason", "rejects"]);
     for (reason, count) in &report.by_reason {
         reasons.add_row([reason.clone(), grouped(i128::from(*count))]);
     }
     right(&mut reasons, [1]);
     let mut rows = table(&["place", "taken at", "reason", "detail"]);
     for row in &report.rows {
-        let place = format!("{}/{}", row.partition, row.offset);
+        let place = match (&row.source, row.position) {
+            (Some(source), Some(position)) => format!("{source}:{position}"),
+            _ => format!("{} {}/{}", row.source.as_deref().unwrap_or(row.topic), row.partition, row.offset),
+        };
         rows.add_row([place, row.at.clone(), row.reason.clone(), row.detail.clone()]);
     }
     format!("{}\n\n{}\n", reasons.trim_fmt(), rows.trim_fmt())

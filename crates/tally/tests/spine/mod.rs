@@ -77,9 +77,28 @@ fn what_is_imported_is_counted_once_and_verified() {
     assert_eq!(verified["differences"], json!([]));
     assert_eq!((&verified["checked"]["events"], &verified["checked"]["accounts"]), (&json!(3), &json!(1)));
 
+    // Each once, although the transcripts were read twice; usage of the future lies in the log twice.
     let rejects = installation.json(&["rejects"]);
-    assert_eq!((&rejects["total"], &rejects["by_reason"]), (&json!(2), &json!({"future": 2})));
-    assert_eq!(rejects["rows"].as_array().unwrap().len(), 2);
+    let reasons = json!({"future": 2, "tokens_out_of_range": 1, "unreadable": 2});
+    assert_eq!((&rejects["total"], &rejects["by_reason"]), (&json!(5), &reasons));
+    let mut places: Vec<_> = rejects["rows"].as_array().unwrap().iter().map(place).collect();
+    places.sort_unstable();
+    let expected = [
+        ("claude-code/1.jsonl", "tokens_out_of_range", true),
+        ("claude-code/1.jsonl", "unreadable", true),
+        ("claude-code/2.jsonl", "unreadable", true),
+        ("usage", "future", false),
+        ("usage", "future", false),
+    ];
+    assert_eq!(places, expected);
+    let told = installation.run(&["rejects"]);
+    assert!(told.stdout.contains("claude-code/2.jsonl@"), "{}", told.stdout);
+}
+
+/// File or topic, reason, and whether it says where in the file.
+fn place(row: &Value) -> (&str, &str, bool) {
+    let source = row["source"].as_str().map(|source| source.split('@').next().unwrap());
+    (source.or(row["topic"].as_str()).unwrap(), row["reason"].as_str().unwrap(), row["position"].is_u64())
 }
 
 #[test]
