@@ -1,5 +1,6 @@
 //! One report of usage, as the producer meant it, and the account it claims.
 
+use crate::gathered::Gathered;
 use crate::identity::{AccountKey, ContentHash, Epoch, EventKey, ProducerId, Sequence, SessionKey};
 use crate::time::EventTime;
 use crate::usage::Usage;
@@ -362,13 +363,13 @@ impl UsageRef<'_> {
     /// sender passes on is the same copy.
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        let mut number = |value: i64| hasher.update(&value.to_le_bytes());
+        let mut gathered = Gathered::<512>::default();
+        let mut number = |value: i64| gathered.put(&value.to_le_bytes());
         number(i64::from(self.revision.0));
         number(self.occurred_at.ms());
         self.usage.tokens.iter().for_each(|&tokens| number(tokens));
         number(self.usage.requests);
-        hasher.update(&[self.kind.code(), self.dims.view.code(), self.dims.unsplit.0]);
+        gathered.put(&[self.kind.code(), self.dims.view.code(), self.dims.unsplit.0]);
         let texts = [
             self.session.unwrap_or_default(),
             self.request_id.unwrap_or_default(),
@@ -378,10 +379,10 @@ impl UsageRef<'_> {
             self.dims.region,
         ];
         for text in texts {
-            hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(text.as_bytes());
+            gathered.put(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+            gathered.put(text.as_bytes());
         }
-        ContentHash(hasher.digest())
+        ContentHash(gathered.hash_64())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who and which: keyed hashes of what producers claim, and the key of an event.
 
+use crate::gathered::Gathered;
 use std::fmt;
 use std::str::FromStr;
 
@@ -147,10 +148,10 @@ impl EventKey {
     /// The key of `event_id` within `account`; the account's own hash carries the secret.
     #[must_use]
     pub fn of(account: &AccountKey, event_id: &str) -> Self {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        hasher.update(account.bytes());
-        hasher.update(event_id.as_bytes());
-        Self(Hash128(hasher.digest128().to_be_bytes()))
+        let mut gathered = Gathered::<272>::default();
+        gathered.put(account.bytes());
+        gathered.put(event_id.as_bytes());
+        Self(Hash128(gathered.hash_128().to_be_bytes()))
     }
 }
 

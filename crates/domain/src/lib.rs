@@ -8,6 +8,7 @@
 pub mod board;
 pub mod entry;
 pub mod event;
+mod gathered;
 pub mod identity;
 pub mod lookup;
 pub mod partition;
