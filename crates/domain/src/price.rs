@@ -20,9 +20,15 @@ pub struct Rate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceBook {
     number: u32,
-    rates: BTreeMap<String, Vec<DatedRate>>,
+    models: BTreeMap<String, ModelIx>,
+    /// By [`ModelIx`].
+    rates: Vec<Vec<DatedRate>>,
     aliases: BTreeMap<String, String>,
 }
+
+/// A model of one book; it means nothing in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelIx(usize);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DatedRate {
@@ -110,8 +116,11 @@ impl PriceBook {
                 return Err(PriceBookError::TwoModels(alias));
             }
         }
-        match self.rates.insert(text.model.clone(), dated) {
-            None => Ok(()),
+        match self.models.insert(text.model.clone(), ModelIx(self.rates.len())) {
+            None => {
+                self.rates.push(dated);
+                Ok(())
+            }
             Some(_) => Err(PriceBookError::TwoModels(text.model)),
         }
     }
@@ -124,7 +133,7 @@ impl PriceBook {
 
     /// Models that have a price, by name.
     pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.rates.keys().map(String::as_str)
+        self.models.keys().map(String::as_str)
     }
 
     /// The rate of a call: of its model, at the day it occurred, for its service tier and context.
@@ -133,14 +142,32 @@ impl PriceBook {
     /// `context_tokens_min` reached, and of these the latest. `None` = unpriced.
     #[must_use]
     pub fn rate(&self, dims: DimsRef<'_>, occurred_at: EventTime, usage: &Usage) -> Option<&Rate> {
-        let model = self.aliases.get(dims.model).map_or(dims.model, String::as_str);
+        self.rate_of(self.model(dims.model)?, dims.service_tier, occurred_at, usage)
+    }
+
+    /// The model that a name or an alias stands for, for those who price many calls of it.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<ModelIx> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        self.models.get(name).copied()
+    }
+
+    /// [`Self::rate`] of a model that [`Self::model`] of this book gave.
+    #[must_use]
+    pub fn rate_of(
+        &self,
+        ModelIx(model): ModelIx,
+        service_tier: &str,
+        occurred_at: EventTime,
+        usage: &Usage,
+    ) -> Option<&Rate> {
         let day = occurred_at.minute().day();
         let context = context_tokens(usage);
         self.rates
             .get(model)?
             .iter()
             .filter(|entry| entry.from <= day && entry.context_tokens_min <= context)
-            .filter(|entry| entry.service_tier.is_empty() || entry.service_tier == dims.service_tier)
+            .filter(|entry| entry.service_tier.is_empty() || entry.service_tier == service_tier)
             .max_by_key(|entry| (!entry.service_tier.is_empty(), entry.context_tokens_min, entry.from))
             .map(|entry| &entry.rate)
     }

@@ -4,10 +4,12 @@ use crate::admit::Acceptance;
 use crate::codec::{self, Damaged, Reader};
 use crate::fold::{Fold, Saved, Settings};
 use crate::names::RunName;
-use crate::outbox::{Destination, DueKey, HourKey, Known, Mark, Outbox, Point, SessionId, Sweep};
-use crate::producer;
+use crate::outbox::{Destination, DueKey, HourKey, Known, Mark, Outbox, Point, SessionId, Slot, Sweep};
+use crate::price::Prices;
+use crate::producer::{self, Producers};
 use crate::report::{AccountIx, DimsIx, RunIx};
 use crate::rows::{DirtyRows, Keyspace};
+use crate::window::Totals;
 use tally_domain::price::PriceBook;
 use tally_domain::{
     AccountKey, Day, Epoch, Hash128, Hour, Incarnation, LogTime, Offset, Partition, PartitionCount,
@@ -53,9 +55,17 @@ impl Fold {
         codec::put_bytes(&mut to, &self.book_text);
         producer::put_counts(&mut to, &self.counts);
         for destination in Destination::ALL {
-            put_outbox(&mut to, self.outbox(destination));
+            put_outbox(&mut to, self.outbox(destination), &self.marks(destination));
         }
         to
+    }
+
+    /// Every pending key with its mark, by key.
+    fn marks(&self, destination: Destination) -> Vec<(DueKey, Mark)> {
+        let marks = self.outbox(destination).marks();
+        let mut marks: Vec<_> = marks.map(|(slot, mark)| (self.key_of(slot), mark)).collect();
+        marks.sort_unstable_by_key(|(key, _)| *key);
+        marks
     }
 
     /// Rows that changed since the last call, sorted. What is drained is expected to be saved.
@@ -108,6 +118,8 @@ fn numbered<T>(rows: &[T]) -> impl Iterator<Item = ([u8; 4], &T)> {
 #[derive(Debug)]
 pub struct Restore {
     fold: Fold,
+    /// Pending keys of each of [`Destination::ALL`].
+    pending: [Vec<(DueKey, Mark)>; 2],
 }
 
 impl Restore {
@@ -132,14 +144,16 @@ impl Restore {
         fold.policy = from.u32()?;
         fold.book_text = from.bytes()?.to_vec();
         if !fold.book_text.is_empty() {
-            fold.book = PriceBook::parse(&fold.book_text).map_err(|_| from.damaged())?;
+            let book = PriceBook::parse(&fold.book_text).map_err(|_| from.damaged())?;
+            fold.prices = Prices::new(book);
         }
         fold.counts = producer::read_counts(&mut from)?;
         let present = Point { version: fold.version(), clock: fold.clock, log_time: fold.log_time };
-        fold.clickhouse = read_outbox(&mut from, present)?;
-        fold.topic_totals = read_outbox(&mut from, present)?;
+        let (clickhouse, due) = read_outbox(&mut from, present)?;
+        let (topic_totals, due_there) = read_outbox(&mut from, present)?;
+        (fold.clickhouse, fold.topic_totals) = (clickhouse, topic_totals);
         from.end()?;
-        Ok(Self { fold })
+        Ok(Self { fold, pending: [due, due_there] })
     }
 
     /// Reads a row.
@@ -207,7 +221,26 @@ impl Restore {
         let names = &self.fold.names;
         let (accounts, dims, runs) = (names.accounts().len(), names.all_dims().len(), names.runs().len());
         self.fold.saved = Saved { accounts, dims, runs };
+        for (destination, pending) in Destination::ALL.into_iter().zip(self.pending) {
+            let Fold { totals, producers, clickhouse, topic_totals, .. } = &mut self.fold;
+            let marks = pending.into_iter().map(|(key, mark)| (slot(totals, producers, key), mark));
+            match destination {
+                Destination::ClickHouse => clickhouse.restore_marks(marks),
+                Destination::Totals => topic_totals.restore_marks(marks),
+            }
+        }
         self.fold
+    }
+}
+
+/// Where the mark of a key belongs.
+fn slot(totals: &mut Totals, producers: &mut Producers, key: DueKey) -> Slot {
+    match key {
+        DueKey::Total(account, dims) => Slot::Total(totals.place(account, dims)),
+        DueKey::Hour(hour) => Slot::Hour(hour),
+        DueKey::Receipt(run, day, dims) => Slot::Receipt(producers.place((run, day, dims))),
+        DueKey::Producer(run) => Slot::Producer(run),
+        DueKey::Session(session) => Slot::Session(session),
     }
 }
 
@@ -261,7 +294,7 @@ fn same<T: PartialEq + std::fmt::Display>(
     Err(RestoreError::OtherSetting { what, known: known.to_string(), found: found.to_string(), remedy })
 }
 
-fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
+fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox, marks: &[(DueKey, Mark)]) {
     codec::put_u64(to, u64::from(outbox.sweeps()));
     let Known { claimed, acknowledged, life } = outbox.known();
     for number in [claimed.get(), acknowledged.get(), life] {
@@ -275,7 +308,6 @@ fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
             put_sweep(to, sweep);
         }
     }
-    let marks = outbox.marks();
     codec::put_u64(to, u64::try_from(marks.len()).expect("lengths in memory fit a u64"));
     for (key, mark) in marks {
         put_key(to, key);
@@ -284,7 +316,8 @@ fn put_outbox(to: &mut Vec<u8>, outbox: &Outbox) {
     }
 }
 
-fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged> {
+/// An outbox, and its pending keys, which are given to it once their rows are there.
+fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<(Outbox, Vec<(DueKey, Mark)>), Damaged> {
     let sweeps = from.u32()?;
     let (claimed, acknowledged) = (Version::from_u64(from.u64()?), Version::from_u64(from.u64()?));
     let known = Known { claimed, acknowledged, life: from.u64()? };
@@ -299,7 +332,7 @@ fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<Outbox, Damaged>
         let last = first.checked_add(from.u64()?).ok_or(from.damaged())?;
         marks.push((key, Mark { first: Version::from_u64(first), last: Version::from_u64(last) }));
     }
-    Ok(Outbox::restore(present, sweep, sweeps, known, marks))
+    Ok((Outbox::restore(present, sweep, sweeps, known), marks))
 }
 
 fn put_sweep(to: &mut Vec<u8>, sweep: Sweep) {

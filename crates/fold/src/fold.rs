@@ -4,7 +4,8 @@ use crate::admit::Acceptance;
 use crate::batch::{Batch, Minting, Probe, Recalled, Refused, Sender};
 use crate::changes::{Changes, Moving};
 use crate::names::{Names, RunName};
-use crate::outbox::{Destination, Due, DueKey, Outbox, Point};
+use crate::outbox::{Destination, Due, DueKey, Outbox, Point, Slot};
+use crate::price::Prices;
 use crate::producer::Producers;
 use crate::report::{AccountIx, Report, RunIx};
 use crate::step::Work;
@@ -115,7 +116,7 @@ pub struct Fold {
     pub(crate) incarnation: Incarnation,
     pub(crate) topic: Option<TopicId>,
     pub(crate) policy: u32,
-    pub(crate) book: PriceBook,
+    pub(crate) prices: Prices,
     pub(crate) book_text: Vec<u8>,
     pub(crate) counts: Counts,
     pub(crate) names: Names,
@@ -151,7 +152,7 @@ impl Fold {
             incarnation: Incarnation(0),
             topic: None,
             policy: 0,
-            book: PriceBook::default(),
+            prices: Prices::default(),
             book_text: Vec::new(),
             counts: Counts::default(),
             names: Names::default(),
@@ -207,7 +208,7 @@ impl Fold {
     /// Number of the price book in force; 0 before the first.
     #[must_use]
     pub const fn price_book(&self) -> u32 {
-        self.book.number()
+        self.prices.book.number()
     }
     /// What its dense indices stand for.
     #[must_use]
@@ -342,10 +343,9 @@ impl Fold {
         let version = Version::new(self.incarnation, by.next());
         let Self { totals, clickhouse, topic_totals, .. } = self;
         let mut shift = |windows: &[Window], posting| {
-            if totals.shift(minutes, windows, posting) {
-                let key = DueKey::Total(posting.account, posting.dims);
-                clickhouse.mark(key, version);
-                topic_totals.mark(key, version);
+            if let Some(place) = totals.shift(minutes, windows, posting) {
+                clickhouse.mark(Slot::Total(place), version);
+                topic_totals.mark(Slot::Total(place), version);
             }
         };
         // A slice that enters some windows may in the same leap leave none: it was in none.
@@ -380,12 +380,12 @@ impl Fold {
     }
 
     fn prices(&mut self, offset: Offset, document: &Document<'_>) -> Obeyed {
-        if document.number <= self.book.number() {
+        if document.number <= self.prices.book.number() {
             return Obeyed::Ignored;
         }
         let detail = match PriceBook::parse(document.body) {
             Ok(book) if book.number() == document.number => {
-                self.book = book;
+                self.prices = Prices::new(book);
                 self.book_text = document.body.to_vec();
                 return Obeyed::Done;
             }
@@ -503,8 +503,17 @@ impl Fold {
 
     /// The keys of `due` were published with their values at its version, and are safe.
     pub fn acknowledge(&mut self, due: &Due) {
-        let outbox = self.outbox_mut(due.destination);
-        due.keys.iter().for_each(|&key| outbox.acknowledge(key, due.version));
+        let Self { totals, producers, clickhouse, topic_totals, .. } = self;
+        let outbox = match due.destination {
+            Destination::ClickHouse => clickhouse,
+            Destination::Totals => topic_totals,
+        };
+        for key in &due.keys {
+            // A key is due once its row is there, and rows stay.
+            if let Some(slot) = slot_of(totals, producers, *key) {
+                outbox.acknowledge(slot, due.version);
+            }
+        }
         if let Some(page) = &due.sweep {
             outbox.swept(page);
         }
@@ -538,6 +547,17 @@ impl Fold {
             names: self.names.memory(),
         }
     }
+}
+
+/// Where the mark of a key lies; `None` for a row that was never made.
+fn slot_of(totals: &Totals, producers: &Producers, key: DueKey) -> Option<Slot> {
+    Some(match key {
+        DueKey::Total(account, dims) => Slot::Total(totals.find(account, dims)?),
+        DueKey::Hour(hour) => Slot::Hour(hour),
+        DueKey::Receipt(run, day, dims) => Slot::Receipt(producers.find(&(run, day, dims))?),
+        DueKey::Producer(run) => Slot::Producer(run),
+        DueKey::Session(session) => Slot::Session(session),
+    })
 }
 
 /// True for the first telling of an event, by the one who measured it.

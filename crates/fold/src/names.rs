@@ -27,6 +27,8 @@ pub struct Names {
     dims_of: Lookup<Box<[u8]>, DimsIx>,
     runs: Vec<RunName>,
     run_of: Lookup<RunName, RunIx>,
+    /// The run of each account that was last asked for: nearly always the next one too.
+    latest_run: Vec<RunIx>,
     scratch: Vec<u8>,
 }
 
@@ -96,10 +98,20 @@ impl Names {
     }
 
     pub(crate) fn intern_run(&mut self, run: RunName) -> RunIx {
+        let latest = self.latest_run.get(run.account.index()).copied().unwrap_or_default();
+        if self.runs.get(latest.index()) == Some(&run) {
+            return latest;
+        }
         let next = RunIx(length(self.runs.len()));
         let ix = *self.run_of.get_or_insert_with(run, || next);
         if ix == next {
             self.runs.push(run);
+        }
+        if self.latest_run.len() <= run.account.index() {
+            self.latest_run.resize(self.accounts.len(), RunIx::default());
+        }
+        if let Some(latest) = self.latest_run.get_mut(run.account.index()) {
+            *latest = ix;
         }
         ix
     }

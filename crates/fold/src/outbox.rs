@@ -4,9 +4,12 @@
 //! its last. An acknowledgement carries the version whose values it published: it removes the key only if
 //! the last change is not newer. The outbox is bounded by keys, however long a destination is away.
 
+mod marks;
+
 use crate::report::{AccountIx, DimsIx, RunIx};
+use marks::Marks;
+pub(crate) use marks::{Mark, Slot};
 use std::collections::VecDeque;
-use tally_domain::lookup::Lookup;
 use tally_domain::{Day, Hour, LogTime, Minute, SessionKey, Version};
 
 /// Where absolute values are published.
@@ -149,19 +152,12 @@ pub(crate) struct Point {
     pub(crate) log_time: LogTime,
 }
 
-/// Changes of a key that are not acknowledged: version of the oldest and of the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) first: Version,
-    pub(crate) last: Version,
-}
-
 /// Keys whose first change lies after the bucket before and not after `end`.
 #[derive(Clone, Debug)]
 struct Bucket {
     end: Point,
     /// May name keys that have left; such a key's mark begins elsewhere, or there is none.
-    keys: VecDeque<DueKey>,
+    keys: VecDeque<Slot>,
     live: usize,
 }
 
@@ -171,9 +167,9 @@ const BUCKETS_MAX: usize = 512;
 /// The outbox of one destination.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    marks: Lookup<DueKey, Mark>,
+    marks: Marks,
     buckets: VecDeque<Bucket>,
-    open: VecDeque<DueKey>,
+    open: VecDeque<Slot>,
     /// Up to here every change is acknowledged.
     settled: Option<Point>,
     present: Point,
@@ -198,7 +194,7 @@ pub(crate) struct Known {
 impl Outbox {
     pub(crate) fn new(present: Point) -> Self {
         Self {
-            marks: Lookup::default(),
+            marks: Marks::default(),
             buckets: VecDeque::new(),
             open: VecDeque::new(),
             settled: Some(present),
@@ -234,22 +230,15 @@ impl Outbox {
     pub(crate) const fn sweeps(&self) -> u32 {
         self.sweeps
     }
-    /// Every pending key, by key.
-    pub(crate) fn marks(&self) -> Vec<(&DueKey, &Mark)> {
-        self.marks.sorted()
+    /// Every pending key, in no order.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (Slot, Mark)> {
+        self.marks.all()
     }
 
     /// The key changed at `version`, which no earlier point has reached.
     #[inline]
-    pub(crate) fn mark(&mut self, key: DueKey, version: Version) {
-        let mut new = false;
-        let mark = self.marks.get_or_insert_with(key, || {
-            new = true;
-            Mark { first: version, last: version }
-        });
-        mark.first = mark.first.min(version);
-        mark.last = mark.last.max(version);
-        if new {
+    pub(crate) fn mark(&mut self, key: Slot, version: Version) {
+        if self.marks.touch(key, version) {
             self.open.push_back(key);
         }
     }
@@ -284,16 +273,18 @@ impl Outbox {
     }
 
     /// Up to `limit` pending keys, oldest first.
-    pub(crate) fn pending(&mut self, limit: usize, into: &mut Vec<DueKey>) {
+    pub(crate) fn pending(&mut self, limit: usize, into: &mut Vec<Slot>) {
         let mut after = None;
         let full = into.len().saturating_add(limit);
         for bucket in &mut self.buckets {
             let range = (after, bucket.end.version);
-            while bucket.keys.front().is_some_and(|key| !is_live(&self.marks, key, range)) {
+            while bucket.keys.front().is_some_and(|key| !is_live(&self.marks, *key, range)) {
                 bucket.keys.pop_front();
             }
             let room = full.saturating_sub(into.len());
-            into.extend(bucket.keys.iter().filter(|key| is_live(&self.marks, key, range)).take(room));
+            into.extend(
+                bucket.keys.iter().copied().filter(|key| is_live(&self.marks, *key, range)).take(room),
+            );
             if into.len() >= full {
                 return;
             }
@@ -302,17 +293,18 @@ impl Outbox {
     }
 
     /// The value of `key` at version `at` is safe.
-    pub(crate) fn acknowledge(&mut self, key: DueKey, at: Version) {
-        let Some(mark) = self.marks.get_mut(&key) else { return };
+    pub(crate) fn acknowledge(&mut self, key: Slot, at: Version) {
+        let Some(mark) = self.marks.get(key) else { return };
         let was = mark.first;
-        if mark.last <= at {
-            self.marks.remove(&key);
+        let now = if mark.last <= at {
+            self.marks.remove(key);
+            None
         } else if was <= at {
-            mark.first = after(at);
+            self.marks.set(key, Mark { first: after(at), ..mark });
+            Some(after(at))
         } else {
             return;
-        }
-        let now = self.marks.get(&key).map(|mark| mark.first);
+        };
         let from = self.bucket_of(was);
         let to = now.map(|first| self.bucket_of(first));
         if to == Some(from) {
@@ -327,7 +319,7 @@ impl Outbox {
     }
 
     /// The key was published, and has changed since: it waits among the keys whose first change that is.
-    fn requeue(&mut self, key: DueKey, to: usize) {
+    fn requeue(&mut self, key: Slot, to: usize) {
         if to >= self.buckets.len() {
             // Only keys that were pending already have changed since the last bucket's end.
             self.buckets.push_back(Bucket { end: self.present, keys: VecDeque::new(), live: 0 });
@@ -371,36 +363,32 @@ impl Outbox {
         }
     }
 
-    /// A state of a checkpoint: `marks` by key, all in one bucket that ends at `present`.
-    pub(crate) fn restore(
-        present: Point,
-        sweep: Option<(u32, Sweep)>,
-        sweeps: u32,
-        known: Known,
-        marks: Vec<(DueKey, Mark)>,
-    ) -> Self {
+    /// A state of a checkpoint without its pending keys: see [`Self::restore_marks`].
+    pub(crate) fn restore(present: Point, sweep: Option<(u32, Sweep)>, sweeps: u32, known: Known) -> Self {
         let Known { claimed, acknowledged, life } = known;
         let new = Self::new(present);
-        let mut outbox = Self { sweep, sweeps, claimed, acknowledged, life, settled: None, ..new };
+        Self { sweep, sweeps, claimed, acknowledged, life, settled: None, ..new }
+    }
+
+    /// The pending keys of a checkpoint, all in one bucket that ends at the present.
+    pub(crate) fn restore_marks(&mut self, marks: impl Iterator<Item = (Slot, Mark)>) {
         for (key, mark) in marks {
-            if outbox.marks.insert(key, mark).is_none() {
-                outbox.open.push_back(key);
-            }
+            self.marks.set(key, mark);
+            self.open.push_back(key);
         }
-        outbox.seal(present);
-        outbox
+        self.seal(self.present);
     }
 
     /// Bytes held, roughly.
     pub(crate) fn memory(&self) -> usize {
-        let key = size_of::<DueKey>();
-        let mark = key.saturating_add(size_of::<Mark>()).saturating_mul(8).div_euclid(7);
-        self.marks.len().saturating_mul(mark.saturating_add(key))
+        let queued = self.buckets.iter().map(|bucket| bucket.keys.capacity());
+        let queued = queued.fold(self.open.capacity(), usize::saturating_add);
+        self.marks.memory().saturating_add(queued.saturating_mul(size_of::<Slot>()))
     }
 }
 
 /// True when the key's first change lies in the range of its bucket.
-fn is_live(marks: &Lookup<DueKey, Mark>, key: &DueKey, (after, end): (Option<Version>, Version)) -> bool {
+fn is_live(marks: &Marks, key: Slot, (after, end): (Option<Version>, Version)) -> bool {
     marks.get(key).is_some_and(|mark| mark.first <= end && after.is_none_or(|after| mark.first > after))
 }
 

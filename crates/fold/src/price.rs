@@ -1,20 +1,39 @@
 //! Tokens at list price: the book in force, the rate of the day, one rounding per event.
 
-use tally_domain::price::{PriceBook, Rate};
-use tally_domain::{EventTime, Usage, event::DimsRef};
+use crate::names::Names;
+use crate::report::Report;
+use tally_domain::Usage;
+use tally_domain::price::{ModelIx, PriceBook, Rate};
 
 const MILLION: i128 = 1_000_000;
 
+/// The book in force, and which of its models each of the interned dims names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prices {
+    pub(crate) book: PriceBook,
+    models: Vec<Option<ModelIx>>,
+}
+
+impl Prices {
+    pub(crate) fn new(book: PriceBook) -> Self {
+        Self { book, models: Vec::new() }
+    }
+
+    /// The rate of a report; `None` = unpriced.
+    pub(crate) fn rate(&mut self, names: &Names, report: &Report) -> Option<&Rate> {
+        let new = names.all_dims().get(self.models.len()..).unwrap_or_default();
+        self.models.extend(new.iter().map(|dims| self.book.model(&dims.model)));
+        let model = (*self.models.get(report.dims.index())?)?;
+        let tier = &names.dims(report.dims).service_tier;
+        self.book.rate_of(model, tier, report.occurred, &report.usage)
+    }
+}
+
 /// The report's usage with its list cost, and with the tokens that have no price counted as unpriced.
 /// `None` when the cost leaves the range of an i64.
-pub(crate) fn price(
-    book: &PriceBook,
-    dims: DimsRef<'_>,
-    occurred: EventTime,
-    usage: &Usage,
-) -> Option<Usage> {
+pub(crate) fn price(rate: Option<&Rate>, usage: &Usage) -> Option<Usage> {
     let nothing = Rate::default();
-    let rate = book.rate(dims, occurred, usage).unwrap_or(&nothing);
+    let rate = rate.unwrap_or(&nothing);
     let mut nano_usd_millionths = 0_i128;
     let mut unpriced = 0_i64;
     for (&tokens, per_million) in usage.tokens.iter().zip(rate.nano_usd_per_million) {

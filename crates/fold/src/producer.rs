@@ -23,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) last: LogTime,
     /// Inclusive spans of numbers up to `mark` that were never seen, ascending; the newest of them.
     missing: Vec<(i64, i64)>,
+    /// The receipt that was last asked for, and its place: nearly always the next one too.
+    latest: Option<(Day, DimsIx, u32)>,
     dirty: bool,
 }
 
@@ -33,6 +35,7 @@ impl Run {
         gaps: 0,
         last: LogTime::MIN,
         missing: Vec::new(),
+        latest: None,
         dirty: false,
     };
 
@@ -113,7 +116,10 @@ impl Producers {
         self.receipts.get(usize::try_from(place).ok()?)
     }
     pub(crate) fn receipt(&self, key: &(RunIx, Day, DimsIx)) -> Option<&Receipt> {
-        self.receipt_at(*self.place_of.get(key)?)
+        self.receipt_at(self.find(key)?)
+    }
+    pub(crate) fn find(&self, key: &(RunIx, Day, DimsIx)) -> Option<u32> {
+        self.place_of.get(key).copied()
     }
 
     fn run_mut(&mut self, run: RunIx) -> &mut Run {
@@ -154,11 +160,19 @@ impl Producers {
 
     /// The place of the receipt of a run, day and dims; an empty one is made where there is none.
     pub(crate) fn place(&mut self, key: (RunIx, Day, DimsIx)) -> u32 {
+        let (run, day, dims) = key;
+        let latest = self.runs.get(run.index()).and_then(|run| run.latest);
+        if let Some((_, _, place)) = latest.filter(|&(of, with, _)| (of, with) == (day, dims)) {
+            return place;
+        }
         let next = self.receipts();
         let place = *self.place_of.get_or_insert_with(key, || next);
         if place == next {
             let new = Receipt { key, counts: Counts::default(), usage: Usage::ZERO, dirty: false };
             self.receipts.push(new);
+        }
+        if let Some(run) = self.runs.get_mut(run.index()) {
+            run.latest = Some((day, dims, place));
         }
         place
     }
@@ -234,7 +248,7 @@ pub(crate) fn read_run(bytes: &[u8]) -> Result<Run, Damaged> {
     while from.end().is_err() {
         missing.push((from.i64()?, from.i64()?));
     }
-    Ok(Run { mark, named, gaps, last, missing, dirty: false })
+    Ok(Run { mark, named, gaps, last, missing, ..Run::NEW })
 }
 
 pub(crate) fn put_counts(to: &mut Vec<u8>, counts: &Counts) {

@@ -1,7 +1,7 @@
 //! What is to be published, and the rows that the fold itself holds.
 
 use crate::fold::Fold;
-use crate::outbox::{Destination, Due, DueKey, HourKey, SessionId, Sweep, SweepPage};
+use crate::outbox::{Destination, Due, DueKey, HourKey, SessionId, Slot, Sweep, SweepPage};
 use crate::report::{AccountIx, DimsIx, RunIx};
 use tally_domain::published::{Counts, HourRow, ProducerRow, ReceiptRow, Rows, SessionRow, TotalRow};
 use tally_domain::{Day, EventTime, LogTime, Sequence, Usage};
@@ -13,8 +13,9 @@ impl Fold {
         let version = self.version();
         let sweep = self.outbox(destination).sweep();
         let pending = if sweep.is_some() { limit.div_ceil(2) } else { limit };
-        let mut keys = Vec::new();
-        self.outbox_mut(destination).pending(pending, &mut keys);
+        let mut slots = Vec::new();
+        self.outbox_mut(destination).pending(pending, &mut slots);
+        let keys: Vec<DueKey> = slots.into_iter().map(|slot| self.key_of(slot)).collect();
         let room = limit.saturating_sub(keys.len());
         let mut due = Due { destination, version, keys, sweep: None, room };
         if let Some((number, from)) = sweep {
@@ -46,6 +47,23 @@ impl Fold {
         };
         if let Some(page) = &mut due.sweep {
             page.to = to;
+        }
+    }
+
+    /// The key whose mark lies there.
+    pub(crate) fn key_of(&self, slot: Slot) -> DueKey {
+        match slot {
+            Slot::Total(place) => {
+                let row = self.totals.row(place).expect("a total is marked after its row was made");
+                DueKey::Total(row.account, row.dims)
+            }
+            Slot::Hour(hour) => DueKey::Hour(hour),
+            Slot::Receipt(place) => {
+                let row = self.producers.receipt_at(place).expect("a receipt is marked after it was made");
+                DueKey::Receipt(row.key.0, row.key.1, row.key.2)
+            }
+            Slot::Producer(run) => DueKey::Producer(run),
+            Slot::Session(session) => DueKey::Session(session),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, Recalled, Refused};
 use crate::changes::{Changes, Posting, Seen, SessionChange};
 use crate::fold::Fold;
-use crate::outbox::{DueKey, HourKey, SessionId};
+use crate::outbox::{HourKey, SessionId, Slot};
 use crate::report::{AccountIx, DimsIx, Report, RunIx, Verdict};
 use crate::{admit::admit, price, session};
 use tally_domain::lookup::Lookup;
@@ -143,19 +143,18 @@ impl Work {
         }
         let (minute, dims) = (report.occurred.minute(), report.dims);
         let posting = Posting { minute, account, dims, usage };
-        fold.totals.post(fold.clock, &posting);
+        let total = Slot::Total(fold.totals.post(fold.clock, &posting));
         self.postings.push(posting);
-        let total = DueKey::Total(account, dims);
         fold.clickhouse.mark(total, version);
         fold.topic_totals.mark(total, version);
-        fold.clickhouse.mark(DueKey::Hour(HourKey { hour: minute.hour(), account, dims }), version);
+        fold.clickhouse.mark(Slot::Hour(HourKey { hour: minute.hour(), account, dims }), version);
         self.session(fold, version, session::counted(account, report, usage));
     }
 
     fn session(&mut self, fold: &mut Fold, version: Version, change: Option<SessionChange>) {
         let Some(change) = change else { return };
         let id = SessionId { account: change.account, session: change.session };
-        fold.clickhouse.mark(DueKey::Session(id), version);
+        fold.clickhouse.mark(Slot::Session(id), version);
         self.sessions.push(change);
     }
 
@@ -228,8 +227,7 @@ fn standing(
     (receipt, before): (u32, Option<ReceiptKey>),
 ) -> Option<Decision> {
     let report = line.report;
-    let dims = fold.names.dims(report.dims).as_ref().as_ref();
-    let usage = price::price(&fold.book, dims, report.occurred, &report.usage)?;
+    let usage = price::price(fold.prices.rate(&fold.names, report), &report.usage)?;
     let minus = was.map_or(Usage::ZERO, |was| was.usage);
     let lifetime = fold.totals.lifetime_after(line.account, &minus, &usage)?;
     let before = before.filter(|_| was.is_some()).map(|key| fold.producers.place(key));
@@ -253,7 +251,7 @@ fn producer(
     for (place, usage) in decision.receipts.iter().flatten() {
         fold.producers.receipt_mut(*place).usage = *usage;
         if *place != receipt {
-            mark_receipt(fold, *place, version);
+            fold.clickhouse.mark(Slot::Receipt(*place), version);
         }
     }
     count(fold, receipt, counts, version);
@@ -261,18 +259,13 @@ fn producer(
 
 fn see(fold: &mut Fold, (run, sequence, log_time): (RunIx, Sequence, LogTime), version: Version) {
     fold.producers.see(run, sequence, log_time);
-    fold.clickhouse.mark(DueKey::Producer(run), version);
+    fold.clickhouse.mark(Slot::Producer(run), version);
 }
 
 fn count(fold: &mut Fold, place: u32, counts: &Counts, version: Version) {
     let receipt = fold.producers.receipt_mut(place);
     receipt.counts = receipt.counts.plus(counts);
-    mark_receipt(fold, place, version);
-}
-
-fn mark_receipt(fold: &mut Fold, place: u32, version: Version) {
-    let (run, day, dims) = fold.producers.receipt_at(place).expect("a place that was just given").key;
-    fold.clickhouse.mark(DueKey::Receipt(run, day, dims), version);
+    fold.clickhouse.mark(Slot::Receipt(place), version);
 }
 
 fn refuse(fold: &mut Fold, refused: &Refused) {
