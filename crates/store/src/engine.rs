@@ -37,7 +37,6 @@ pub struct Engine<D: Disk> {
     pub(crate) next_number: u64,
     pub(crate) debris: Debris,
     pub(crate) merging: Option<Merging<D::File>>,
-    stored: Vec<u8>,
     _lock: D::Lock,
 }
 
@@ -87,7 +86,6 @@ impl<D: Disk> Engine<D> {
             next_number: found.next_number,
             debris: Debris::default(),
             merging: None,
-            stored: Vec::new(),
             _lock: lock,
         };
         engine.remove_unnamed()?;
@@ -129,14 +127,9 @@ impl<D: Disk> Engine<D> {
             let (keyspace, bytes) = (table.keyspace.name, value.len());
             return Err(StoreError::TooLong { keyspace, bytes, most: VALUE_BYTES_MAX });
         }
-        if table.keyspace.expiry == Expiry::Generation {
-            self.stored.clear();
-            self.stored.extend_from_slice(value);
-            self.stored.extend_from_slice(&generation.to_le_bytes());
-            table.memtable.put(key, &self.stored)
-        } else {
-            table.memtable.put(key, value)
-        }
+        let generation = generation.to_le_bytes();
+        let dated = table.keyspace.expiry == Expiry::Generation;
+        table.memtable.put(key, value, if dated { &generation } else { &[] })
     }
 
     /// The present value of `key`, put into `value`; false if there is none above the horizon.

@@ -13,6 +13,7 @@ mod commit;
 mod manifest;
 mod memtable;
 mod merge;
+mod order;
 mod run;
 mod walk;
 

@@ -3,15 +3,26 @@
 //! A value is read as little-endian 64-bit words; a nibble per word says how many low bytes of it follow.
 //! What is left over (a generation, say) follows as it is, so that it stands at the end of both forms.
 
+/// Words that are packed at once, before they are handed on.
+const TOGETHER: usize = 16;
+
 /// Adds the packed form of `value` to `into`.
 pub(crate) fn pack(value: &[u8], into: &mut Vec<u8>) {
     let (words, rest) = value.as_chunks::<8>();
     let header = into.len();
     into.resize(header + words.len().div_ceil(2), 0);
-    for (n, word) in words.iter().enumerate() {
-        let significant = significant_bytes(u64::from_le_bytes(*word));
-        into[header + n / 2] |= significant << (n % 2 * 4);
-        into.extend_from_slice(&word[..usize::from(significant)]);
+    for (group, words) in words.chunks(TOGETHER).enumerate() {
+        let header = &mut into[header + group * TOGETHER / 2..];
+        // Each word is written whole and the next one over what it has too much: so all copies are of eight bytes.
+        let mut bytes = [0; TOGETHER * 8];
+        let mut end = 0;
+        for (n, word) in words.iter().enumerate() {
+            let significant = significant_bytes(u64::from_le_bytes(*word));
+            header[n / 2] |= significant << (n % 2 * 4);
+            bytes[end..end + 8].copy_from_slice(word);
+            end += usize::from(significant);
+        }
+        into.extend_from_slice(&bytes[..end]);
     }
     into.extend_from_slice(rest);
 }
@@ -22,12 +33,15 @@ pub(crate) fn unpack(packed: &[u8], value: &mut [u8]) -> bool {
     let Some((header, mut bytes)) = packed.split_at_checked(words.len().div_ceil(2)) else { return false };
     for (n, word) in words.iter_mut().enumerate() {
         let significant = usize::from(header[n / 2] >> (n % 2 * 4) & 0xf);
-        let Some((low, after)) = bytes.split_at_checked(significant) else { return false };
-        if significant > 8 {
-            return false;
-        }
-        *word = [0; 8];
-        word[..significant].copy_from_slice(low);
+        let Some(after) = bytes.get(significant..).filter(|_| significant <= 8) else { return false };
+        *word = if let Some(eight) = bytes.first_chunk() {
+            // Eight bytes at once where there are so many, without those that are of the next word.
+            (u64::from_le_bytes(*eight) & low_bytes(significant)).to_le_bytes()
+        } else {
+            let mut low = [0; 8];
+            low[..significant].copy_from_slice(&bytes[..significant]);
+            low
+        };
         bytes = after;
     }
     let whole = bytes.len() == rest.len();
@@ -35,6 +49,12 @@ pub(crate) fn unpack(packed: &[u8], value: &mut [u8]) -> bool {
         rest.copy_from_slice(bytes);
     }
     whole
+}
+
+/// A mask of so many low bytes, at most 8.
+fn low_bytes(count: usize) -> u64 {
+    [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, 0xff_ffff_ffff_ffff, u64::MAX]
+        [count]
 }
 
 fn significant_bytes(word: u64) -> u8 {
@@ -58,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back(lanes in proptest::collection::vec(any::<i64>().prop_map(|n| n >> (n & 63)), 0..12), rest in proptest::collection::vec(any::<u8>(), 0..8)) {
+        fn every_value_comes_back(lanes in proptest::collection::vec(any::<i64>().prop_map(|n| n >> (n & 63)), 0..40), rest in proptest::collection::vec(any::<u8>(), 0..8)) {
             let value: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).chain(rest).collect();
             let (mut packed, mut back) = (Vec::new(), vec![9; value.len()]);
             pack(&value, &mut packed);
