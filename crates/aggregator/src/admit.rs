@@ -7,12 +7,20 @@ use tally_disk::Disk;
 use tally_domain::Reject;
 use tally_log::Records;
 use tally_telemetry::emit;
+use tracing::trace_span;
 
 pub(crate) fn admit<L, A, K, D: Disk>(part: &mut Aggregator<L, A, K, D>) -> Result<(), PartError> {
     let partition = part.settings.fold.acceptance.partition;
     let Work { batch, recalled, changes, records, .. } = &mut part.work;
-    let counts = part.fold.step(batch, recalled, changes);
-    part.store.absorb(changes).map_err(|source| PartError::Store { partition, source })?;
+    let counts = {
+        let _step = trace_span!("admit").entered();
+        part.fold.step(batch, recalled, changes)
+    };
+    let absorbed = {
+        let _step = trace_span!("absorb").entered();
+        part.store.absorb(changes)
+    };
+    absorbed.map_err(|source| PartError::Store { partition, source })?;
     for reject in batch.rejects.iter().chain(&changes.rejects) {
         part.rejects.keep(reject, original(records, reject));
     }

@@ -18,6 +18,7 @@ use tally_fold::{Batch, Changes, Fold, Moving, Recalled};
 use tally_log::{AppendLog, Bounds, ReadLog, Records};
 use tally_store::Store;
 use tally_telemetry::emit;
+use tracing::trace_span;
 
 /// What a turn did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
 
     /// What the log and the sink have answered since the last turn.
     fn answers(&mut self, now: WallTime) {
+        let _step = trace_span!("answers").entered();
         let mut decided = std::mem::take(&mut self.work.decided);
         self.appender.acknowledged(&mut decided);
         let mut acknowledged = false;
@@ -116,12 +118,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         self.waits_for = None;
         let mut folded = false;
         while self.work.done < self.work.records.len() {
-            match decode::decode(
-                &mut self.fold,
-                &mut self.work,
-                latest,
-                self.settings.cadence.batch_events_max,
-            ) {
+            match self.decode(latest) {
                 Decoded::Batch => self.fold_batch()?,
                 Decoded::Control => self.fold_control()?,
                 Decoded::Ahead(log_time) => {
@@ -134,11 +131,17 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         Ok(folded)
     }
 
+    fn decode(&mut self, latest: WallTime) -> Decoded {
+        let _step = trace_span!("decode").entered();
+        decode::decode(&mut self.fold, &mut self.work, latest, self.settings.cadence.batch_events_max)
+    }
+
     fn read(&mut self) -> Result<(), PartError> {
         let lane = self.lane(Topic::Usage);
         if self.work.done < self.work.records.len() {
             return Ok(());
         }
+        let _step = trace_span!("read").entered();
         let bytes_max = self.settings.cadence.read_bytes_max;
         let read = self.log.read(lane, self.fold.next(), bytes_max, &mut self.work.records);
         self.work.done = 0;

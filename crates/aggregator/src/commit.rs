@@ -9,6 +9,7 @@ use tally_domain::WallTime;
 use tally_log::{AppendLog, ReadLog};
 use tally_store::{Merged, StoreError};
 use tally_telemetry::emit;
+use tracing::trace_span;
 
 /// After so many turns without work a change is committed, whatever the clock says: it may stand still.
 const IDLE_TURNS: u32 = 50;
@@ -52,8 +53,9 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         let catching_up =
             folded && self.bounds.end.get().saturating_sub(self.fold.next().get()) > cadence.commit_events;
         let late = age_ms.unsigned_abs() >= cadence.commit_interval_ms.unsigned_abs() && !catching_up;
-        let due =
-            late || self.commits.events >= cadence.commit_events || self.commits.idle_turns >= IDLE_TURNS;
+        let full = self.commits.events >= cadence.commit_events
+            || self.store.sizes().fresh_bytes >= cadence.fresh_bytes_max;
+        let due = late || full || self.commits.idle_turns >= IDLE_TURNS;
         if !self.commits.changed || !due || !self.rejects.are_safe() {
             return Ok(false);
         }
@@ -65,6 +67,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
     /// # Errors
     /// When the disk refuses.
     pub fn commit(&mut self, now: WallTime) -> Result<(), PartError> {
+        let _step = trace_span!("commit").entered();
         self.store.commit(&mut self.fold).map_err(|source| self.stopped_by_store(source))?;
         let events = self.commits.events;
         self.commits =
@@ -87,6 +90,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
 
     /// Brings a few runs together. True when there was something to do.
     pub(crate) fn merge(&mut self) -> Result<bool, PartError> {
+        let _step = trace_span!("merge").entered();
         let rows = if self.has_many_runs() { MERGE_ROWS * 16 } else { MERGE_ROWS };
         let merged = self.store.merge(rows).map_err(|source| self.stopped_by_store(source))?;
         Ok(!matches!(merged, Merged::Nothing))

@@ -128,6 +128,7 @@ impl Publisher {
 impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
     /// Hands on what is due. True when anything was.
     pub(crate) fn publish(&mut self, now: WallTime) -> Result<bool, PartError> {
+        let _step = tracing::trace_span!("publish").entered();
         let clickhouse = self.publisher.is_ready(now) && self.publish_to_clickhouse(now)?;
         let lane = self.lane(Topic::Totals);
         let rows_max = self.settings.cadence.publish_rows_max;

@@ -28,6 +28,8 @@ pub struct Cadence {
     pub commit_interval_ms: i64,
     /// Or when so many records were folded since the last commit.
     pub commit_events: u64,
+    /// Or when the rows put since then fill so many bytes of memory.
+    pub fresh_bytes_max: usize,
     /// Rows of one publication at most.
     pub publish_rows_max: usize,
     /// How long a part that has nothing to do may sleep, ms.

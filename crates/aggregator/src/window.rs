@@ -14,6 +14,7 @@ pub(crate) fn raise<L, A, K, D: Disk>(
     if to <= from {
         return Ok(());
     }
+    let _step = tracing::trace_span!("window").entered();
     let moving = &mut part.work.moving;
     part.store.moving(from, to, moving).map_err(|source| part.stopped_by_store(source))?;
     part.fold.advance(to, by, &part.work.moving);

@@ -38,6 +38,7 @@ pub(crate) fn settings() -> AggregatorSettings {
             batch_events_max: 5,
             commit_interval_ms: 2_000,
             commit_events: 9,
+            fresh_bytes_max: 1 << 20,
             publish_rows_max: 7,
             idle_ms: 100,
             heartbeats: true,

@@ -68,12 +68,19 @@ impl Aggregators<'_> {
                 batch_events_max: 16_384,
                 commit_interval_ms: seconds.saturating_mul(1_000),
                 commit_events: store.checkpoint_catch_up_events,
+                fresh_bytes_max: fresh_bytes_max(store.memory_mib, self.partitions),
                 publish_rows_max: 20_000,
                 idle_ms: 20,
                 heartbeats: true,
             },
         }
     }
+}
+
+/// A partition's share of the memory for rows that no checkpoint holds yet.
+fn fresh_bytes_max(memory_mib: u64, partitions: PartitionCount) -> usize {
+    let bytes = memory_mib.saturating_mul(1 << 20) / u64::from(partitions.get());
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Drives one partition until it is told to stop; then it commits, so that the next start has nothing to refold.
