@@ -1,7 +1,8 @@
 //! The order of people on a board.
 //!
-//! People are sorted by a 32-bit digest of their value that keeps its order (three stable counting passes), and only
-//! people with equal digests are compared by value. The result never depends on the digest: it decides the speed.
+//! People are sorted by a 32-bit digest of their value that keeps its order: two stable counting passes over its highest
+//! bits that differ, then a comparison of the few who agree in those. Only people with equal digests are compared by
+//! value. The result never depends on the digest: it decides the speed.
 
 use std::cmp::Reverse;
 
@@ -16,8 +17,9 @@ pub struct Standing {
     pub climbed: Option<i32>,
 }
 
-/// Bits of a digest that one counting pass sorts by; three passes see all 32.
+/// Bits of a digest that one counting pass sorts by.
 const DIGIT_BITS: u32 = 11;
+const PASSES: u32 = 2;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// Bits of a value that its digest keeps below the leading one.
 const MANTISSA_BITS: u32 = 23;
@@ -55,11 +57,24 @@ pub fn rank(digests: &[Digest], value: impl Fn(u32) -> i128, scratch: &mut Scrat
 #[must_use]
 pub fn digest(value: i128) -> Digest {
     let magnitude = value.unsigned_abs();
-    let length = u128::BITS.saturating_sub(magnitude.leading_zeros());
-    let dropped = length.saturating_sub(MANTISSA_BITS.saturating_add(1));
-    let leading = u32::try_from(magnitude >> dropped).expect("24 bits are left after the shift");
-    let ascending = (dropped << MANTISSA_BITS).saturating_add(leading);
+    let ascending = if let Ok(magnitude) = u64::try_from(magnitude) {
+        ascending(magnitude, 0)
+    } else {
+        // Beyond 64 bits the 64 highest say all that a digest keeps.
+        let dropped = u64::BITS.saturating_sub(magnitude.leading_zeros());
+        let highest = u64::try_from(magnitude >> dropped);
+        ascending(highest.expect("64 bits are left after the shift"), dropped)
+    };
     Digest(if value < 0 { ZERO.saturating_add(ascending) } else { ZERO.saturating_sub(ascending) })
+}
+
+/// Length and leading bits of a magnitude that was cut by `dropped` bits.
+#[inline]
+fn ascending(magnitude: u64, dropped: u32) -> u32 {
+    let length = u64::BITS.saturating_sub(magnitude.leading_zeros());
+    let more = length.saturating_sub(MANTISSA_BITS.saturating_add(1));
+    let leading = u32::try_from(magnitude >> more).expect("24 bits are left after the shift");
+    (dropped.saturating_add(more) << MANTISSA_BITS).saturating_add(leading)
 }
 
 /// True when no other value has this digest.
@@ -71,9 +86,14 @@ const fn is_exact(digest: u32) -> bool {
 fn sort_by_digest(entries: &mut Vec<Entry>, spare: &mut Vec<Entry>) {
     spare.resize(entries.len(), Entry::default());
     spare.truncate(entries.len());
-    for pass in 0..3 {
+    let least = entries.iter().map(|entry| entry.0).min().unwrap_or(0);
+    let greatest = entries.iter().map(|entry| entry.0).max().unwrap_or(0);
+    let differing = u32::BITS.saturating_sub(greatest.saturating_sub(least).leading_zeros());
+    let dropped = differing.saturating_sub(DIGIT_BITS.saturating_mul(PASSES));
+    let highest = |entry: &Entry| entry.0.saturating_sub(least) >> dropped;
+    for pass in 0..PASSES {
         let shift = DIGIT_BITS.saturating_mul(pass);
-        let digit = |entry: &Entry| usize::try_from(entry.0 >> shift).unwrap_or(0) % DIGITS;
+        let digit = |entry: &Entry| usize::try_from(highest(entry) >> shift).unwrap_or(0) % DIGITS;
         let mut starts = counts(entries, digit);
         let mut sum = 0_usize;
         for start in &mut starts {
@@ -87,6 +107,13 @@ fn sort_by_digest(entries: &mut Vec<Entry>, spare: &mut Vec<Entry>) {
             *start = start.saturating_add(1);
         }
         std::mem::swap(entries, spare);
+    }
+    if dropped > 0 {
+        for run in entries.chunk_by_mut(|a, b| highest(a) == highest(b)) {
+            if run.len() > 1 {
+                run.sort_unstable();
+            }
+        }
     }
 }
 
