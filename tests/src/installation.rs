@@ -97,16 +97,23 @@ impl Installation {
         self.start(clock_ms, Command::new(binary::path(Build::Planted)?), &[("TALLY_PLANTED", bug.name())])
     }
 
+    /// Runs a command on it to its end.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn run(&self, arguments: &[&str]) -> Result<Answer> {
+        let mut command = Command::new(binary::path(Build::Shipped)?);
+        without_settings(&mut command);
+        let output = command.args(arguments).arg("--data-dir").arg(self.data()).output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Answer { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+    }
+
     fn start(&self, clock_ms: i64, mut command: Command, settings: &[(&str, &str)]) -> Result<Up> {
         let said = self.root.path().join("up.log");
         let file = File::options().create(true).append(true).open(&said)?;
         let clock = wall(clock_ms)?;
-        // Settings of the tests are none of Tally's, which refuses what it does not know; where the engine lies is.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("TALLY_") && name != "TALLY_ENGINE_LIBRARY" {
-                command.env_remove(name);
-            }
-        }
+        without_settings(&mut command);
         let child = command
             .args(["up", "--clock", &clock.to_string(), "--data-dir"])
             .arg(self.data())
@@ -121,6 +128,36 @@ impl Installation {
             .spawn()
             .context("starting tally up")?;
         Ok(Up { child, data: self.data(), said })
+    }
+}
+
+/// Settings of the tests are none of Tally's, which refuses what it does not know; where the engine lies is.
+fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TALLY_") && name != "TALLY_ENGINE_LIBRARY" {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// None when a signal ended it.
+    pub code: Option<i32>,
+    /// With `--json`, one object.
+    pub stdout: String,
+    /// Progress and diagnostics.
+    pub stderr: String,
+}
+
+impl Answer {
+    /// The object on stdout.
+    ///
+    /// # Errors
+    /// When there is none; with what there is.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.stdout).with_context(|| format!("{self:?}"))
     }
 }
 
@@ -304,7 +341,7 @@ pub fn verify(owner: &Owner) -> Result<Findings> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let database = Database::new(&owner.clickhouse, None, Layout::new(&owner.database, "", None, 60)?);
     match runtime.block_on(tally_audit::verify(&database, |_| ()))? {
-        Verified::Done { findings, .. } => Ok(findings),
+        Verified::Done(findings) => Ok(*findings),
         Verified::NotYet { waiting } => bail!("the archive is behind: {waiting:?}"),
     }
 }

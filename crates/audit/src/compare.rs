@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tally_domain::{AccountKey, Dims, Hour, Minute, Partition, Version, Window};
 
 use crate::difference::{Difference, Findings, What};
+use crate::explain::{EXPLAINED_MAX, explain};
+use crate::overflow::Order;
 use crate::recount::{Moment, Recounted, Reports, Sum, recount};
 use crate::rules::Books;
 
@@ -52,8 +54,8 @@ impl Bounds {
     }
 }
 
-/// Compares every value of an account, also those without a row, at max(row version, progress). A row newer
-/// than the archive is left for the next time.
+/// Compares every value of an account, also those without a row, at max(row version, progress). A row that claims to
+/// be newer than the archive, which reaches the log's end, is compared there.
 pub fn compare(
     key: AccountKey,
     partition: Partition,
@@ -61,15 +63,16 @@ pub fn compare(
     bounds: &Bounds,
     into: &mut Findings,
 ) {
-    let mut recounts = Recounts { account, bounds, made: BTreeMap::new() };
+    let by = Order::of(&account.reports, &bounds.books);
+    let mut recounts = Recounts { account, bounds, by, made: BTreeMap::new() };
     let present = recounts.at(bounds.progress).clone();
     into.checked.accounts += 1;
     into.checked.events += present.events;
-    let row = Row { key, partition };
+    let row = Row { key, partition, account, bounds };
     let total_keys: BTreeSet<_> = account.totals.keys().chain(present.totals.keys()).cloned().collect();
     for dims in total_keys {
         let published = account.totals.get(&dims);
-        let Some(at) = recounts.version_for(published.map(|row| row.version)) else { continue };
+        let at = recounts.version_for(published.map(|row| row.version));
         let counted = recounts.at(at).totals.get(&dims).copied().unwrap_or_default();
         let shown = published.map_or_else(Default::default, |row| row.value);
         for ((window, shown), counted) in Window::ALL.into_iter().zip(shown).zip(counted) {
@@ -80,7 +83,7 @@ pub fn compare(
     let hour_keys: BTreeSet<_> = account.hours.keys().chain(present.hours.keys()).cloned().collect();
     for key in hour_keys {
         let published = account.hours.get(&key);
-        let Some(at) = recounts.version_for(published.map(|row| row.version)) else { continue };
+        let at = recounts.version_for(published.map(|row| row.version));
         let counted = recounts.at(at).hours.get(&key).copied().unwrap_or_default();
         let shown = published.map_or_else(Sum::default, |row| row.value);
         let versions = (at, published.map(|row| row.version));
@@ -88,12 +91,14 @@ pub fn compare(
     }
 }
 
-struct Row {
+struct Row<'a> {
     key: AccountKey,
     partition: Partition,
+    account: &'a Account,
+    bounds: &'a Bounds,
 }
 
-impl Row {
+impl Row<'_> {
     fn judge(
         &self,
         what: What,
@@ -103,18 +108,25 @@ impl Row {
         into: &mut Findings,
     ) {
         into.checked.totals += 1;
-        if published != recounted {
-            into.add(Difference {
-                account: self.key,
-                partition: self.partition,
-                what,
-                dims: Arc::clone(dims),
-                at,
-                published_version,
-                published,
-                recounted,
-            });
+        if published == recounted {
+            return;
         }
+        let mut difference = Difference {
+            account: self.key,
+            partition: self.partition,
+            what,
+            dims: Arc::clone(dims),
+            at,
+            published_version,
+            published,
+            recounted,
+            reports: Vec::new(),
+            reports_total: 0,
+        };
+        if into.differences.len() < EXPLAINED_MAX {
+            explain(&mut difference, &self.account.reports, &self.bounds.books, self.bounds.moment(at));
+        }
+        into.add(difference);
     }
 }
 
@@ -122,20 +134,20 @@ impl Row {
 struct Recounts<'a> {
     account: &'a Account,
     bounds: &'a Bounds,
+    by: Order,
     made: BTreeMap<Version, Recounted>,
 }
 
 impl Recounts<'_> {
     fn at(&mut self, version: Version) -> &Recounted {
         self.made.entry(version).or_insert_with(|| {
-            recount(&self.account.reports, &self.bounds.books, self.bounds.moment(version))
+            recount(&self.account.reports, &self.bounds.books, self.by, self.bounds.moment(version))
         })
     }
 
-    /// max(row version, progress); `None` when the archive does not reach it yet.
-    fn version_for(&self, row: Option<Version>) -> Option<Version> {
-        let at = row.unwrap_or_default().max(self.bounds.progress);
-        (at <= self.bounds.archived).then_some(at)
+    /// max(row version, progress), but no further than the archive.
+    fn version_for(&self, row: Option<Version>) -> Version {
+        row.unwrap_or_default().max(self.bounds.progress).min(self.bounds.archived)
     }
 }
 
@@ -148,6 +160,7 @@ mod tests {
     fn account(published: i128, version: u64) -> Account {
         let report = |place, output| Counted {
             place: Version::from_u64(place),
+            run: Default::default(),
             revision: Revision(0),
             kind: Kind::Report,
             occurred_at: EventTime::default(),
@@ -195,7 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_beyond_the_archive_waits() {
-        assert_eq!(findings(&account(999, 3)), []);
+    fn a_row_beyond_the_log_is_compared_at_its_end() {
+        assert_eq!(findings(&account(7, 3)), []);
+        assert_eq!(findings(&account(999, 3)).len(), 5);
     }
 }

@@ -7,17 +7,23 @@ pub mod archive;
 pub mod archiver;
 pub mod compare;
 pub mod difference;
+pub mod explain;
+pub mod overflow;
 pub mod recount;
 pub mod rejects;
+pub mod requests;
 pub mod rules;
 pub mod verify;
 pub mod writer;
 
 mod occurrences;
+mod streams;
 
 pub use archive::{Archived, Chunk, Rules};
 pub use archiver::{Archiver, Turn};
-pub use difference::{Difference, Findings, What};
+pub use difference::{
+    Difference, Evidence, Findings, Hint, RecountedAt, SharedRequest, SharedRequests, Sharing, What,
+};
 pub use rejects::Listed;
-pub use verify::{Verified, VerifyError, verify};
+pub use verify::{Verification, Verified, VerifyError, verify};
 pub use writer::{Answer, ArchiveSink, ArchiveWriter, Piece, Reach};

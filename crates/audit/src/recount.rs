@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tally_domain::usage::LANES;
 use tally_domain::{Dims, EventKey, Hour, Minute, Usage, Version, Window};
 
+use crate::overflow::{Order, Standing, in_log_order};
 use crate::rules::{Books, Counted, priced, winner};
 
 /// A sum that cannot overflow: what the published i64 must equal.
@@ -55,15 +56,28 @@ pub struct Recounted {
 
 /// Counts every event of an account once, in every window it belongs to at `at`.
 #[must_use]
-pub fn recount(reports: &Reports, books: &Books, at: Moment) -> Recounted {
+pub fn recount(reports: &Reports, books: &Books, by: Order, at: Moment) -> Recounted {
     let mut counted = Recounted::default();
-    for of_event in reports.values() {
-        if let Some(winner) = winner(of_event.iter().filter(|report| report.place < at.version)) {
-            counted.events += 1;
-            counted.add(winner, &priced(winner, books), at.clock);
-        }
+    for (winner, usage) in standing(reports, books, by, at.version).into_values() {
+        counted.events += 1;
+        counted.add(winner, &usage, at.clock);
     }
     counted
+}
+
+/// The report of each event that counts before `version`, with its list cost.
+#[must_use]
+pub fn standing<'a>(reports: &'a Reports, books: &Books, by: Order, version: Version) -> Standing<'a> {
+    match by {
+        Order::OfTheLog => in_log_order(reports, books, version),
+        Order::Any => {
+            let counts = |(event, of_event): (&EventKey, &'a Vec<Counted>)| {
+                let winner = winner(of_event.iter().filter(|report| report.place < version))?;
+                Some((*event, (winner, priced(winner, books)?)))
+            };
+            reports.iter().filter_map(counts).collect()
+        }
+    }
 }
 
 impl Recounted {
@@ -80,7 +94,7 @@ impl Recounted {
 }
 
 /// (T − W, T], written out: the fold asks the domain, the recount asks the definition.
-fn in_window(window: Window, clock: Minute, minute: Minute) -> bool {
+pub(crate) fn in_window(window: Window, clock: Minute, minute: Minute) -> bool {
     let age = i64::from(clock.0) - i64::from(minute.0);
     match window {
         Window::Hours24 => (0..24 * 60).contains(&age),
@@ -98,6 +112,7 @@ mod tests {
     fn report(offset: u64, minute: i64, output: i64) -> Counted {
         Counted {
             place: Version::from_u64(offset),
+            run: Default::default(),
             revision: Revision(0),
             kind: Kind::Report,
             occurred_at: EventTime::from_ms(minute * 60_000).unwrap(),
@@ -116,7 +131,7 @@ mod tests {
             (key(3), vec![report(9, 101, 1_000)]),
         ]);
         let at = Moment { version: Version::from_u64(9), clock: Minute(100) };
-        let counted = recount(&reports, &Books::default(), at);
+        let counted = recount(&reports, &Books::default(), Order::Any, at);
         let output = counted.totals[&Dims::default()].map(|sum| sum.0[4]);
         assert_eq!((output, counted.events), ([5, 5, 5, 12], 2));
     }

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use tally_domain::price::{PriceBook, Rate};
 use tally_domain::usage::Class;
-use tally_domain::{ContentHash, Dims, EventTime, Kind, Revision, Usage, Version};
+use tally_domain::{ContentHash, Dims, Epoch, EventTime, Kind, ProducerId, Revision, Usage, Version};
 
 /// A usage record of the archive that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
     /// Where it lies in its partition: incarnation and its own offset.
     pub place: Version,
+    /// Sender of this copy.
+    pub run: (ProducerId, Epoch),
     /// See [`Revision`].
     pub revision: Revision,
     /// See [`Kind`].
@@ -30,7 +32,7 @@ pub struct Counted {
 }
 
 /// Sorts the reports of one event: the greatest stands.
-fn standing(report: &Counted) -> impl Ord + use<> {
+pub(crate) fn rank(report: &Counted) -> impl Ord + use<> {
     let authority = match report.kind {
         Kind::Report => 0,
         Kind::Correction => 1,
@@ -50,7 +52,7 @@ fn standing(report: &Counted) -> impl Ord + use<> {
 /// because that one's price book counts.
 #[must_use]
 pub fn winner<'a>(reports: impl Iterator<Item = &'a Counted>) -> Option<&'a Counted> {
-    reports.max_by_key(|report| (standing(report), Reverse(report.place)))
+    reports.max_by_key(|report| (rank(report), Reverse(report.place)))
 }
 
 /// Price books of one partition, each in force from the record after its own.
@@ -74,23 +76,24 @@ impl Books {
     }
 }
 
-/// The usage of a winner with its list cost, by the book in force where it lies.
+/// The usage of a winner with its list cost, by the book in force where it lies; `None` when the cost leaves the range
+/// of an i64.
 #[must_use]
-pub fn priced(report: &Counted, books: &Books) -> Usage {
+pub fn priced(report: &Counted, books: &Books) -> Option<Usage> {
     if report.kind == Kind::Retraction {
-        return Usage::ZERO;
+        return Some(Usage::ZERO);
     }
     let rate = books
         .in_force(report.place)
         .and_then(|book| book.rate(Dims::as_ref(&report.dims), report.occurred_at, &report.usage))
         .copied()
         .unwrap_or_default();
-    let (cost_nano_usd, unpriced) = cost(&report.usage, &rate);
-    Usage { cost_nano_usd, unpriced, ..report.usage }
+    let (cost, unpriced) = cost(&report.usage, &rate);
+    Some(Usage { cost_nano_usd: i64::try_from(cost).ok()?, unpriced, ..report.usage })
 }
 
 /// Nano-USD, rounded once per event and half to even, and the tokens that had no price.
-fn cost(usage: &Usage, rate: &Rate) -> (i64, i64) {
+fn cost(usage: &Usage, rate: &Rate) -> (i128, i64) {
     const MILLION: i128 = 1_000_000;
     let mut millionths: i128 = 0;
     let mut unpriced: i64 = 0;
@@ -102,8 +105,7 @@ fn cost(usage: &Usage, rate: &Rate) -> (i64, i64) {
     }
     let (whole, rest) = (millionths.div_euclid(MILLION), millionths.rem_euclid(MILLION) * 2);
     let up = rest > MILLION || (rest == MILLION && whole % 2 == 1);
-    let nano = whole + i128::from(up);
-    (i64::try_from(nano).unwrap_or(i64::MAX), unpriced)
+    (whole + i128::from(up), unpriced)
 }
 
 #[cfg(test)]
@@ -113,6 +115,7 @@ mod tests {
     fn report(offset: u64, revision: u32, kind: Kind, output: i64) -> Counted {
         Counted {
             place: Version::from_u64(offset),
+            run: Default::default(),
             revision: Revision(revision),
             kind,
             occurred_at: EventTime::default(),

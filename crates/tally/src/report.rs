@@ -15,7 +15,7 @@ pub(crate) use import::tests::example as import_example;
 pub(crate) use rejects::Rejects;
 pub(crate) use standing::{InWindow, Me, PersonLines, Row, Top, Used, place};
 pub(crate) use usage::{Tokens, Usd, instant};
-pub(crate) use verify::{Amount, Differing, Value, Verify};
+pub(crate) use verify::{Amount, Differing, PartitionAt, Value, Verify};
 
 /// `tally version --json`.
 #[derive(Debug, Serialize)]

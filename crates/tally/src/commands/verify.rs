@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use tally_audit::{Findings, Verified};
+use tally_audit::{Findings, Verification, Verified};
 use tally_domain::AccountKey;
 use tally_node::attach::Attached;
 use tally_node::shared::{Behind, Positions};
@@ -20,7 +20,8 @@ use crate::settling::{self, Settling};
 /// Recount every published number from the archived events, and compare
 ///
 /// Appends a heartbeat to every partition, waits until everything before it is published and archived, and recounts
-/// by a way of its own. Exit code 0: no difference. 1: differences. 3: not yet.
+/// by a way of its own, while usage goes on. A difference is told with the reports behind it; requests that are counted
+/// under several accounts or views are told as a note. Exit code 0: no difference. 1: differences. 3: not yet.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     tally verify\n  \
@@ -58,43 +59,47 @@ impl Verify {
     }
 }
 
-/// Recounts at "now"; while new records come, publishing may be ahead of the archive for a moment.
+/// Recounts at "now". What is published is held on to, and the archive waited for, so that usage may go on.
 fn verify(attached: &Attached, wait: Duration, progress: &mut Progress) -> Result<Answer> {
     let begun = Instant::now();
-    let mut positions = attached.now()?;
-    loop {
-        let left = wait.saturating_sub(begun.elapsed());
-        if let Settling::NotYet(behind) = settling::within(attached, &positions, left, progress)? {
-            return Ok(Answer::NotYet(behind));
+    let left = || wait.saturating_sub(begun.elapsed());
+    if let Settling::NotYet(behind) = settling::within(attached, &attached.now()?, left(), progress)? {
+        return Ok(Answer::NotYet(behind));
+    }
+    let mut verification = attached.runtime().block_on(Verification::begin(attached.database()))?;
+    verification.bound_by(attached.now()?);
+    let needs = verification.needs().iter();
+    let needs: Positions = needs.map(|(partition, version)| (*partition, version.next())).collect();
+    if let Settling::NotYet(behind) = settling::within(attached, &needs, left(), progress)? {
+        return Ok(Answer::NotYet(behind));
+    }
+    let seen = |accounts| {
+        progress.wait(|| format!("recounted {} accounts", number::grouped(i128::from(accounts))));
+    };
+    match attached.runtime().block_on(verification.finish(seen))? {
+        Verified::Done(findings) => {
+            let names = names(attached, &findings)?;
+            Ok(Answer::Done(report::Verify::of(&findings, &names)))
         }
-        let seen = |accounts| {
-            progress.wait(|| format!("recounted {} accounts", number::grouped(i128::from(accounts))));
-        };
-        match attached.runtime().block_on(tally_audit::verify(attached.database(), seen))? {
-            Verified::Done { as_of, findings } => {
-                let names = names(attached, &findings)?;
-                return Ok(Answer::Done(report::Verify::of(as_of, &findings, &names)));
-            }
-            Verified::NotYet { waiting } => {
-                let behind = waiting.iter().map(|(partition, archived, progress)| Behind {
-                    partition: *partition,
-                    position: progress.next(),
-                    published: progress.next(),
-                    archived: archived.next(),
-                });
-                let behind: Vec<Behind> = behind.collect();
-                if begun.elapsed() >= wait {
-                    return Ok(Answer::NotYet(behind));
-                }
-                positions = behind.iter().map(|it| (it.partition, it.position)).collect::<Positions>();
-            }
+        Verified::NotYet { waiting } => {
+            let behind = waiting.iter().map(|(partition, archived, needed)| Behind {
+                partition: *partition,
+                position: needed.next(),
+                published: needed.next(),
+                archived: archived.next(),
+            });
+            Ok(Answer::NotYet(behind.collect()))
         }
     }
 }
 
-/// Who the accounts are in which something was found.
+/// Who the accounts are of which something is told.
 fn names(attached: &Attached, findings: &Findings) -> Result<BTreeMap<AccountKey, String>> {
-    let accounts: Vec<AccountKey> = findings.differences.iter().map(|it| it.account).collect();
+    let shared = findings.shared_requests.listed.iter().flat_map(|request| &request.counted);
+    let differing = findings.differences.iter().map(|it| it.account);
+    let mut accounts: Vec<AccountKey> = differing.chain(shared.map(|it| it.account)).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
     if accounts.is_empty() {
         return Ok(BTreeMap::new());
     }

@@ -2,10 +2,14 @@
 
 use super::number::{dollars, grouped};
 use super::{right, table};
-use crate::report::{Amount, ClickHouse, Differing, Rejects, Value, Verify};
+use crate::report::{Amount, ClickHouse, Differing, PartitionAt, Rejects, Value, Verify};
 
 /// Differences that are shown in full; JSON has more.
 const SHOWN: usize = 20;
+/// Reports that are shown of each.
+const EVENTS_SHOWN: usize = 5;
+/// Shared requests that are shown.
+const SHARED_SHOWN: usize = 5;
 
 /// No difference, or each with both numbers.
 pub(crate) fn verify(report: &Verify) -> String {
@@ -18,6 +22,8 @@ pub(crate) fn verify(report: &Verify) -> String {
         count(checked.totals),
         report.as_of,
     );
+    text.push_str(&partitions(report));
+    text.push_str(&shared_requests(report));
     if report.differences_total == 0 {
         return text + "no difference\n";
     }
@@ -30,6 +36,53 @@ pub(crate) fn verify(report: &Verify) -> String {
         text = format!("{text}\n… and {} more; --json lists the first thousand\n", count(left));
     }
     text
+}
+
+/// In one line, because all of them matter only where one is asked about.
+fn partitions(report: &Verify) -> String {
+    let one = |it: &PartitionAt| format!("{} at {}", it.partition, it.version);
+    let versions: Vec<String> = report.partitions.iter().map(one).collect();
+    format!("partitions: {}\n", versions.join(", "))
+}
+
+/// A note: the same request, reported by several.
+fn shared_requests(report: &Verify) -> String {
+    if report.shared_requests.is_empty() {
+        return String::new();
+    }
+    let total = grouped(i128::from(report.shared_requests_total));
+    let mut text = format!("note: {total} requests are counted under several accounts or views\n");
+    let mut table = table(&["request", "counted for", "view", "event", "tokens"]);
+    for request in report.shared_requests.iter().take(SHARED_SHOWN) {
+        for (at, sharing) in request.counted.iter().enumerate() {
+            let id = if at == 0 { request.request_id.as_str() } else { "" };
+            let who = sharing.who.as_deref().unwrap_or(&sharing.account);
+            let tokens = grouped(sharing.tokens);
+            table.add_row([id, who, sharing.view.as_str(), sharing.event_id.as_str(), tokens.as_str()]);
+        }
+    }
+    right(&mut table, [4]);
+    text.push_str(&table.trim_fmt());
+    text.push('\n');
+    text
+}
+
+/// The reports behind a difference.
+fn events(found: &Differing) -> String {
+    if found.events.is_empty() {
+        return String::new();
+    }
+    let mut table = table(&["event", "offset", "occurred at", "tokens", "counts", "hint"]);
+    for event in found.events.iter().take(EVENTS_SHOWN) {
+        let counts = if event.counts { "yes" } else { "no" };
+        let (offset, tokens) = (event.offset.to_string(), grouped(event.amount.tokens.total));
+        let row = [&event.event_id, &offset, &event.occurred_at, &tokens, counts, event.hint];
+        table.add_row(row);
+    }
+    right(&mut table, [1, 3]);
+    let shown = found.events.len().min(EVENTS_SHOWN);
+    let of = grouped(i128::from(found.events_total));
+    format!("reports behind it, {shown} of {of}:\n{}\n", table.trim_fmt())
 }
 
 fn difference(found: &Differing) -> String {
@@ -56,7 +109,7 @@ fn difference(found: &Differing) -> String {
     right(&mut table, 1..4);
     text.push_str(&table.trim_fmt());
     text.push('\n');
-    text
+    text + &events(found)
 }
 
 fn lanes(published: &Amount, recounted: &Amount) -> [(&'static str, i128, i128); 9] {

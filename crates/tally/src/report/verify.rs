@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tally_audit::{Difference, Findings, What};
-use tally_domain::{AccountKey, Dims, Minute};
+use tally_audit::{Difference, Evidence, Findings, Hint, RecountedAt, What};
+use tally_domain::{AccountKey, Dims};
 
 use super::usage::{Sum, Tokens, Usd, instant};
 
@@ -16,6 +16,43 @@ pub(crate) struct Verify {
     pub(crate) differences: Vec<Differing>,
     /// How many there are in all; only the first are listed.
     pub(crate) differences_total: u64,
+    /// Where every partition was recounted.
+    pub(crate) partitions: Vec<PartitionAt>,
+    /// Requests of a provider that are counted under several accounts or views: no difference.
+    pub(crate) shared_requests: Vec<SharedRequest>,
+    /// How many there are in all.
+    pub(crate) shared_requests_total: u64,
+}
+
+/// Where a partition was recounted.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartitionAt {
+    pub(crate) partition: u16,
+    /// Incarnation and next offset: the progress up to which everything was published.
+    pub(crate) version: String,
+    pub(crate) next_offset: u64,
+    /// Newer rows were recounted at their own version, which is archived up to here.
+    pub(crate) archived_offset: u64,
+    pub(crate) clock: String,
+}
+
+/// A request, and each event that counts it.
+#[derive(Debug, Serialize)]
+pub(crate) struct SharedRequest {
+    pub(crate) request_id: String,
+    pub(crate) counted: Vec<Sharing>,
+}
+
+/// An event that counts a request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sharing {
+    pub(crate) account: String,
+    pub(crate) who: Option<String>,
+    pub(crate) view: String,
+    pub(crate) event_id: String,
+    pub(crate) partition: u16,
+    pub(crate) offset: u64,
+    pub(crate) tokens: i128,
 }
 
 /// How much was looked at.
@@ -43,6 +80,26 @@ pub(crate) struct Differing {
     pub(crate) published_version: Option<String>,
     /// The version that was recounted at.
     pub(crate) recounted_at: String,
+    /// The reports behind it that say most, best first.
+    pub(crate) events: Vec<Behind>,
+    /// How many there are in all.
+    pub(crate) events_total: u64,
+}
+
+/// A report behind a difference.
+#[derive(Debug, Serialize)]
+pub(crate) struct Behind {
+    pub(crate) offset: u64,
+    pub(crate) event_id: String,
+    pub(crate) occurred_at: String,
+    pub(crate) revision: u32,
+    pub(crate) kind: String,
+    /// True for the one report of its event that counts.
+    pub(crate) counts: bool,
+    /// What it may have to do with the difference.
+    pub(crate) hint: &'static str,
+    #[serde(flatten)]
+    pub(crate) amount: Amount,
 }
 
 /// Which value.
@@ -73,18 +130,67 @@ pub(crate) struct Amount {
 
 impl Verify {
     /// `names` says who accounts are.
-    pub(crate) fn of(as_of: Minute, findings: &Findings, names: &BTreeMap<AccountKey, String>) -> Self {
+    pub(crate) fn of(findings: &Findings, names: &BTreeMap<AccountKey, String>) -> Self {
         let checked = Checked {
             events: findings.checked.events,
             accounts: findings.checked.accounts,
             totals: findings.checked.totals,
         };
+        let shared = &findings.shared_requests;
         Self {
-            as_of: instant(as_of),
+            as_of: instant(findings.as_of()),
             checked,
             differences: findings.differences.iter().map(|it| differing(it, names)).collect(),
             differences_total: findings.differences_total,
+            partitions: findings.partitions.iter().map(partition).collect(),
+            shared_requests: shared.listed.iter().map(|request| shared_request(request, names)).collect(),
+            shared_requests_total: shared.total,
         }
+    }
+}
+
+fn partition(at: &RecountedAt) -> PartitionAt {
+    PartitionAt {
+        partition: at.partition.0,
+        version: at.version.to_string(),
+        next_offset: at.version.next().get(),
+        archived_offset: at.archived.next().get(),
+        clock: instant(at.clock),
+    }
+}
+
+fn shared_request(
+    request: &tally_audit::SharedRequest,
+    names: &BTreeMap<AccountKey, String>,
+) -> SharedRequest {
+    let counted = request.counted.iter().map(|it| Sharing {
+        account: it.account.to_string(),
+        who: names.get(&it.account).cloned(),
+        view: it.view.symbol().to_lowercase(),
+        event_id: it.event_id.clone(),
+        partition: it.partition.0,
+        offset: it.place.next().get(),
+        tokens: it.tokens,
+    });
+    SharedRequest { request_id: request.request_id.clone(), counted: counted.collect() }
+}
+
+fn behind(report: &Evidence) -> Behind {
+    Behind {
+        offset: report.place.next().get(),
+        event_id: report.event_id.clone(),
+        occurred_at: report.occurred_at.to_string(),
+        revision: report.revision.0,
+        kind: report.kind.symbol().to_lowercase(),
+        counts: report.stands,
+        hint: match report.hint {
+            Hint::IsTheDifference => "its usage is the difference",
+            Hint::CameAfterTheRow => "it came after the published row",
+            Hint::AtTheEdge => "it lies at an edge of the window",
+            Hint::Counts => "it is one of those that add up",
+            Hint::DoesNotCount => "another report of its event stands",
+        },
+        amount: amount(report.usage.lanes().map(i128::from)),
     }
 }
 
@@ -102,6 +208,8 @@ fn differing(found: &Difference, names: &BTreeMap<AccountKey, String>) -> Differ
         recounted: amount(found.recounted.0),
         published_version: found.published_version.map(|version| version.to_string()),
         recounted_at: found.at.to_string(),
+        events: found.reports.iter().map(behind).collect(),
+        events_total: found.reports_total,
     }
 }
 

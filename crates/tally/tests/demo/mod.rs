@@ -77,7 +77,7 @@ fn look(running: &Up, data_dir: &Path) -> (Board30, StatusReport) {
         (lines, tally_audit::verify(database, |_| {}).await.unwrap())
     });
     let findings = match verified {
-        Verified::Done { findings, .. } => Some(findings),
+        Verified::Done(findings) => Some(findings),
         // Everything was settled before.
         Verified::NotYet { .. } => None,
     };
