@@ -1,0 +1,173 @@
+//! Stands in for ClickHouse: tables that keep each key at its highest version, may be set back to an earlier
+//! moment, and take what is on its way to them when the world says so.
+
+use crate::shown::{Key, Value, flat};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use tally_aggregator::{Answer, Full, Observed, Sink, SinkError, Ticket};
+use tally_domain::published::Rows;
+use tally_domain::{Partition, Version};
+
+/// What a reader sees.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) rows: BTreeMap<Key, (Version, Value)>,
+    pub(crate) progress: BTreeMap<Partition, Version>,
+}
+
+/// The server and its disk.
+#[derive(Debug)]
+pub(crate) struct ClickHouse {
+    pub(crate) tables: Tables,
+    /// The tables of an earlier moment, and when that was, ms.
+    backup: Option<(Tables, i64)>,
+    /// Counts the server's starts.
+    life: u64,
+}
+
+pub(crate) type Shared = Rc<RefCell<ClickHouse>>;
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Taken,
+    /// Taken, and the answer says otherwise.
+    TakenAndRefused,
+    Refused,
+    /// Some of its rows were taken, and not its progress.
+    TakenInPart,
+    /// Taken now, and once more later.
+    TakenTwice,
+    /// Taken, and no answer ever comes.
+    TakenInSilence,
+}
+
+/// What a publication put into the tables.
+pub(crate) struct Landed {
+    pub(crate) partition: Partition,
+    pub(crate) version: Version,
+    pub(crate) rows: Vec<(Key, Value)>,
+    pub(crate) progress: Option<Version>,
+}
+
+impl ClickHouse {
+    pub(crate) fn new() -> Shared {
+        let server = Self { tables: Tables::default(), backup: None, life: 1 };
+        Rc::new(RefCell::new(server))
+    }
+
+    pub(crate) fn back_up(&mut self, now: i64) {
+        self.backup = Some((self.tables.clone(), now));
+    }
+
+    /// The server starts anew, with what it had.
+    pub(crate) fn restart(&mut self) {
+        self.life += 1;
+    }
+
+    /// The server starts anew, with the tables of an earlier moment if one was kept after `since`.
+    pub(crate) fn set_back(&mut self, since: i64) {
+        if let Some((tables, _)) = self.backup.clone().filter(|(_, at)| *at >= since) {
+            self.tables = tables;
+            self.restart();
+        }
+    }
+
+    /// A new topic begins: what was kept of the old one is no backup of it.
+    pub(crate) fn forget_backup(&mut self) {
+        self.backup = None;
+    }
+
+    fn take(&mut self, partition: Partition, rows: &Rows, whole: bool) -> Landed {
+        let mut flat = flat(rows);
+        if !whole {
+            flat.truncate(flat.len() / 2);
+        }
+        for (key, value) in &flat {
+            let held = self.tables.rows.entry(key.clone()).or_default();
+            if rows.version >= held.0 {
+                *held = (rows.version, value.clone());
+            }
+        }
+        let progress = rows.progress.first().map(|progress| progress.version).filter(|_| whole);
+        if let Some(version) = progress {
+            let held = self.tables.progress.entry(partition).or_default();
+            *held = version.max(*held);
+        }
+        Landed { partition, version: rows.version, rows: flat, progress }
+    }
+}
+
+/// The end that one part holds.
+#[derive(Debug)]
+pub(crate) struct SimulatedSink {
+    server: Shared,
+    partition: Partition,
+    next: u64,
+    /// With the life of the server that each was sent to.
+    flying: VecDeque<(Ticket, Rows, u64)>,
+    answers: Vec<Answer>,
+    heard_of: u64,
+}
+
+impl SimulatedSink {
+    pub(crate) fn new(server: &Shared, partition: Partition) -> Self {
+        let server = Rc::clone(server);
+        let (flying, answers) = (VecDeque::new(), vec![]);
+        Self { server, partition, next: 0, flying, answers, heard_of: 0 }
+    }
+
+    /// The oldest submission meets its fate. `None` when nothing is on its way.
+    pub(crate) fn land(&mut self, fate: Fate) -> Option<Landed> {
+        let (ticket, rows, life) = self.flying.pop_front()?;
+        let mut server = self.server.borrow_mut();
+        let fate = if life == server.life { fate } else { Fate::Refused };
+        let landed = match fate {
+            Fate::Refused => None,
+            Fate::TakenInPart => Some(server.take(self.partition, &rows, false)),
+            _ => Some(server.take(self.partition, &rows, true)),
+        };
+        if fate == Fate::TakenTwice {
+            self.flying.push_back((ticket, rows, life));
+        }
+        let result = match fate {
+            Fate::TakenInSilence => return landed.or_else(|| Some(nothing(self.partition))),
+            Fate::Taken | Fate::TakenTwice => Ok(()),
+            _ => Err(SinkError("the connection was reset".into())),
+        };
+        self.answers.push(Answer { ticket, result });
+        landed.or_else(|| Some(nothing(self.partition)))
+    }
+}
+
+fn nothing(partition: Partition) -> Landed {
+    Landed { partition, version: Version::ZERO, rows: vec![], progress: None }
+}
+
+impl Sink for SimulatedSink {
+    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+        if self.flying.len() >= 3 {
+            return Err(Full(Box::new(rows)));
+        }
+        self.next += 1;
+        let life = self.server.borrow().life;
+        self.flying.push_back((Ticket(self.next), rows, life));
+        Ok(Ticket(self.next))
+    }
+
+    fn acknowledged(&mut self, into: &mut Vec<Answer>) {
+        into.append(&mut self.answers);
+    }
+
+    fn observed(&mut self) -> Option<Observed> {
+        // Whoever opens a part looks first, and hears of a restart before anything of the new life is answered.
+        let server = self.server.borrow();
+        if server.life == self.heard_of {
+            return None;
+        }
+        self.heard_of = server.life;
+        let progress = server.tables.progress.get(&self.partition).copied();
+        Some(Observed { life: server.life, progress })
+    }
+}
