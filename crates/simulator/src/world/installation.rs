@@ -124,6 +124,7 @@ pub(super) fn settings(partition: Partition, topic: TopicId) -> AggregatorSettin
             batch_events_max: 4,
             commit_interval_ms: 2_000,
             commit_events: 9,
+            fresh_bytes_max: 20_000,
             publish_rows_max: 6,
             idle_ms: 100,
             heartbeats: true,
