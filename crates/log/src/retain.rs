@@ -22,16 +22,25 @@ impl<D: Disk> LocalLog<D> {
     /// Drops segments whose every record was appended longer ago than its topic keeps. `needed` is asked for the
     /// first offset of a lane that someone still needs, the archive for instance: nothing from there on is
     /// dropped. [`Offset::MAX`] says that nobody does. Offsets go on where they were, also in a lane left empty.
+    /// At most `segments_max` go at once: when so many went, there may be more.
     ///
     /// # Errors
     /// What the disk refuses; what was dropped before stays dropped.
-    pub fn retain(&mut self, now: WallTime, needed: impl Fn(Lane) -> Offset) -> Result<Dropped, LogError> {
+    pub fn retain(
+        &mut self,
+        now: WallTime,
+        segments_max: u64,
+        needed: impl Fn(Lane) -> Offset,
+    ) -> Result<Dropped, LogError> {
         let mut dropped = Dropped::default();
         for (index, lane) in lanes(self.partitions()).enumerate() {
             if let Some(ms) = self.config.retention_days.ms(lane.topic) {
                 let before_ms = now.ms().saturating_sub(ms);
-                self.seal_if_old(index, before_ms, needed(lane))?;
-                self.drop_old(index, lane, before_ms, needed(lane), &mut dropped)?;
+                let needed = needed(lane);
+                self.seal_if_old(index, before_ms, needed)?;
+                while dropped.segments < segments_max
+                    && self.drop_oldest(index, lane, before_ms, needed, &mut dropped)?
+                {}
             }
         }
         Ok(dropped)
@@ -47,31 +56,31 @@ impl<D: Disk> LocalLog<D> {
         if old { self.roll(index) } else { Ok(()) }
     }
 
-    fn drop_old(
+    /// False when there is nothing to drop in this lane.
+    fn drop_oldest(
         &mut self,
         index: usize,
         lane: Lane,
         before_ms: i64,
         needed: Offset,
         dropped: &mut Dropped,
-    ) -> Result<(), LogError> {
-        loop {
-            let oldest = {
-                let shown = &mut self.catalog.write()[index];
-                let droppable = shown
-                    .segments
-                    .get(1)
-                    .is_some_and(|next| next.appended_max_ms < before_ms && next.base <= needed);
-                // Readers lose sight of it before it is gone.
-                droppable.then(|| shown.segments.remove(0))
-            };
-            let Some(oldest) = oldest else { return Ok(()) };
-            self.disk.remove(&oldest.path)?;
-            // One by one: a crash that brings one back must not leave a hole behind it.
-            self.disk.sync_dir(&dir_of(lane))?;
-            dropped.segments += 1;
-            dropped.bytes += oldest.durable_bytes;
-        }
+    ) -> Result<bool, LogError> {
+        let oldest = {
+            let shown = &mut self.catalog.write()[index];
+            let droppable = shown
+                .segments
+                .get(1)
+                .is_some_and(|next| next.appended_max_ms < before_ms && next.base <= needed);
+            // Readers lose sight of it before it is gone.
+            droppable.then(|| shown.segments.remove(0))
+        };
+        let Some(oldest) = oldest else { return Ok(false) };
+        self.disk.remove(&oldest.path)?;
+        // One by one: a crash that brings one back must not leave a hole behind it.
+        self.disk.sync_dir(&dir_of(lane))?;
+        dropped.segments += 1;
+        dropped.bytes += oldest.durable_bytes;
+        Ok(true)
     }
 
     /// Seals the open segment of a lane and begins another.

@@ -15,12 +15,14 @@ fn retention_drops_what_is_old_and_never_what_is_needed() {
         assert!(put(&mut log, day(turn), &[(usage, "k", Some(&format!("day {turn:0>200}")))])[0].is_ok());
     }
     let start = |log: &LocalLog<MemoryDisk>| log.reader().bounds(usage).unwrap().start.get();
-    let _none = log.retain(day(30), |_| Offset::MAX).unwrap();
+    let _none = log.retain(day(30), u64::MAX, |_| Offset::MAX).unwrap();
     assert_eq!(start(&log), 0, "nothing is 38 days old");
-    let _few = log.retain(day(99), |_| offset(20)).unwrap();
+    let _few = log.retain(day(99), u64::MAX, |_| offset(20)).unwrap();
     let held = start(&log);
     assert!(held > 8 && held <= 20, "the archive still needs 20: {held}");
-    let dropped = log.retain(day(99), |_| Offset::MAX).unwrap();
+    let some = log.retain(day(99), 2, |_| Offset::MAX).unwrap();
+    assert_eq!(some.segments, 2, "no more than may go at once");
+    let dropped = log.retain(day(99), u64::MAX, |_| Offset::MAX).unwrap();
     let kept = start(&log);
     assert!(dropped.segments > 0 && kept > 50 && kept <= 61, "day 61 is 38 days old: {kept}");
     assert_eq!(all(&mut log.reader(), usage).unwrap()[0].0, kept);
@@ -29,7 +31,7 @@ fn retention_drops_what_is_old_and_never_what_is_needed() {
     let message = below.unwrap_err().to_string();
     assert!(message.contains(&format!("the log starts at {kept}; start from a newer state")), "{message}");
 
-    let _all = log.retain(day(1_000), |_| Offset::MAX).unwrap();
+    let _all = log.retain(day(1_000), u64::MAX, |_| Offset::MAX).unwrap();
     assert_eq!(log.reader().bounds(usage).unwrap().start, offset(100), "nothing is left");
     drop(log);
     let mut log = open(&disk).unwrap();
