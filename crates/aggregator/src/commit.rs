@@ -5,7 +5,7 @@ use crate::error::PartError;
 use crate::occurrences::Committed;
 use crate::sink::Sink;
 use tally_disk::Disk;
-use tally_domain::WallTime;
+use tally_domain::{Offset, WallTime};
 use tally_log::{AppendLog, ReadLog};
 use tally_store::{Merged, StoreError};
 use tally_telemetry::emit;
@@ -26,9 +26,15 @@ pub(crate) struct Commits {
     changed: bool,
     idle_turns: u32,
     pub(crate) count: u64,
+    /// Where the last commit goes on.
+    pub(crate) next: Offset,
 }
 
 impl Commits {
+    /// Of a state that was committed up to `next`.
+    pub(crate) fn from(next: Offset) -> Self {
+        Self { next, ..Self::default() }
+    }
     pub(crate) fn folded(&mut self, events: u64) {
         self.events = self.events.saturating_add(events);
         self.changed = true;
@@ -70,8 +76,12 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         let _step = trace_span!("commit").entered();
         self.store.commit(&mut self.fold).map_err(|source| self.stopped_by_store(source))?;
         let events = self.commits.events;
-        self.commits =
-            Commits { last: Some(now), count: self.commits.count.saturating_add(1), ..Commits::default() };
+        self.commits = Commits {
+            last: Some(now),
+            count: self.commits.count.saturating_add(1),
+            next: self.fold.next(),
+            ..Commits::default()
+        };
         let sizes = self.store.sizes();
         emit(&Committed {
             partition: self.settings.fold.acceptance.partition.0,

@@ -48,6 +48,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
             }
         };
         let pending = fold.pending(Destination::ClickHouse);
+        let commits = Commits::from(fold.next());
         emit(&Opened { partition: partition.0, next: fold.next(), end: bounds.end, pending });
         Ok(Self {
             settings,
@@ -58,7 +59,7 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
             fold,
             bounds,
             waits_for: None,
-            commits: Commits::default(),
+            commits,
             publisher: Publisher::default(),
             totals: TotalsTopic::default(),
             rejects: Rejects::default(),

@@ -13,6 +13,8 @@ pub struct Status {
     pub partition: Partition,
     /// Offset of the first record that is not folded.
     pub next: Offset,
+    /// Where the last checkpoint goes on: the log must keep everything from there.
+    pub committed: Offset,
     /// The log's durable end, as last read.
     pub end: Offset,
     /// That of the present state.
@@ -63,6 +65,7 @@ impl<L, A, K, D: Disk> Aggregator<L, A, K, D> {
         Status {
             partition: self.settings.fold.acceptance.partition,
             next: self.fold.next(),
+            committed: self.commits.next,
             end: self.bounds.end,
             version: self.fold.version(),
             log_time: self.fold.log_time(),

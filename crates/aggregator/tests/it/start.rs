@@ -103,7 +103,7 @@ fn a_log_whose_beginning_is_gone_needs_a_state_that_reaches_it() {
     world.settle();
     world.part = None;
     let later = noon.plus_ms(60 * 86_400_000);
-    let _dropped = world.log.retain(later, |_| tally_domain::Offset::MAX).unwrap();
+    let _dropped = world.log.retain(later, u64::MAX, |_| tally_domain::Offset::MAX).unwrap();
     let start =
         tally_log::ReadLog::bounds(&mut world.log.reader(), crate::world::lane(tally_domain::Topic::Usage));
     assert!(start.unwrap().start.get() > 3);
