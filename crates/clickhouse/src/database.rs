@@ -34,6 +34,7 @@ pub struct Database {
     layout: Layout,
     url: String,
     credentials: Option<Credentials>,
+    insert_rows_max: usize,
 }
 
 impl std::fmt::Debug for Database {
@@ -54,14 +55,28 @@ impl Database {
             Some(Credentials { user, password }) => client.with_user(user).with_password(password),
             None => client,
         };
-        Self { client, layout, url: url.to_owned(), credentials: credentials.cloned() }
+        let credentials = credentials.cloned();
+        Self { client, layout, url: url.to_owned(), credentials, insert_rows_max: INSERT_ROWS_MAX }
     }
 
     /// The same server and tables for use on another runtime. A pooled connection is driven by the runtime that
     /// opened it; used from elsewhere, it would wait for that one.
     #[must_use]
     pub fn with_own_connections(self) -> Self {
-        Self::new(&self.url, self.credentials.as_ref(), self.layout)
+        let rows = self.insert_rows_max;
+        Self::new(&self.url, self.credentials.as_ref(), self.layout).with_insert_rows_max(rows)
+    }
+
+    /// The same with fewer rows in one insert: 1 to [`INSERT_ROWS_MAX`], which is what it begins with.
+    #[must_use]
+    pub fn with_insert_rows_max(self, rows: usize) -> Self {
+        Self { insert_rows_max: rows.clamp(1, INSERT_ROWS_MAX), ..self }
+    }
+
+    /// Greatest number of rows of one insert.
+    #[must_use]
+    pub const fn insert_rows_max(&self) -> usize {
+        self.insert_rows_max
     }
 
     /// Names of the tables.
@@ -101,7 +116,7 @@ impl Database {
         query.fetch_all().await.map_err(|error| ClickHouseError::of(doing, error))
     }
 
-    /// Inserts `rows` into their table, [`INSERT_ROWS_MAX`] at a time; done when the server acknowledged all.
+    /// Inserts `rows` into their table, [`Database::insert_rows_max`] at a time; done when the server acknowledged all.
     /// A repetition changes nothing, because tables are keyed.
     ///
     /// # Errors
@@ -119,7 +134,7 @@ impl Database {
         while rows.peek().is_some() {
             let mut insert =
                 self.begin_insert::<T>().await.map_err(|error| ClickHouseError::of(doing(), error))?;
-            for row in rows.by_ref().take(INSERT_ROWS_MAX) {
+            for row in rows.by_ref().take(self.insert_rows_max) {
                 let row = row.map_err(|error| ClickHouseError::row(doing(), error))?;
                 insert.write(&row).await.map_err(|error| ClickHouseError::of(doing(), error))?;
                 count = count.saturating_add(1);

@@ -41,8 +41,6 @@ pub struct Sink {
 
 /// How many submissions may wait; more are refused.
 const WAITING_MAX: usize = 64;
-/// How many rows are written together when submissions wait.
-const TOGETHER_ROWS_MAX: usize = 250_000;
 
 impl Sink {
     /// Starts the writing thread.
@@ -74,7 +72,7 @@ impl Sink {
 
 fn write_until_closed(desk: &Desk<(Ticket, Rows), Outcome>) {
     while let Ok(first) = desk.taken.recv() {
-        let together = gather(first, &desk.taken);
+        let together = gather(first, &desk.taken, desk.database.insert_rows_max());
         let publications: Vec<&Rows> = together.iter().map(|(_, rows)| rows).collect();
         let result = desk.runtime.block_on(write(&desk.database, &publications)).map_err(std::sync::Arc::new);
         for (ticket, rows) in together {
@@ -83,11 +81,11 @@ fn write_until_closed(desk: &Desk<(Ticket, Rows), Outcome>) {
     }
 }
 
-/// The first submission and those that wait behind it, as long as they fit into one insert.
-fn gather(first: (Ticket, Rows), taken: &Receiver<(Ticket, Rows)>) -> Vec<(Ticket, Rows)> {
+/// The first submission and those that wait behind it, until there are rows for an insert; more are divided again.
+fn gather(first: (Ticket, Rows), taken: &Receiver<(Ticket, Rows)>, rows: usize) -> Vec<(Ticket, Rows)> {
     let mut count = first.1.len();
     let mut together = vec![first];
-    while count < TOGETHER_ROWS_MAX {
+    while count < rows {
         let Ok(next) = taken.try_recv() else { break };
         count = count.saturating_add(next.1.len());
         together.push(next);
