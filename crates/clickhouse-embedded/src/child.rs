@@ -37,8 +37,11 @@ pub fn serve(options: &EngineOptions) -> ! {
         Ok(()) => ffi::exit_now(0),
         Err(error) => {
             announce(&Ready::Error(error.to_string()));
-            // Nobody may be reading standard error either; there is no third place.
-            drop(writeln!(io::stderr(), "error: {error}"));
+            // A parent reads it from there and says it itself.
+            if !options.stop_with_stdin {
+                // Nobody may be reading standard error either; there is no third place.
+                drop(writeln!(io::stderr(), "error: {error}"));
+            }
             ffi::exit_now(1)
         }
     }

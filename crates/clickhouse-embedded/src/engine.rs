@@ -14,9 +14,6 @@ use crate::child::Ready;
 use crate::error::EngineError;
 use crate::options::EngineOptions;
 
-/// How long a start may take beyond the wait for the lock: opening the library and loading the tables.
-const START_LIMIT: Duration = Duration::from_mins(1);
-
 /// A running engine. Dropping it stops it; a parent that is killed takes it along too.
 #[derive(Debug)]
 pub struct Engine {
@@ -57,8 +54,7 @@ impl Engine {
         let (ready, closed) = listen(child.stdout.take());
         let mut engine =
             Self { child, stdin, closed: Mutex::new(closed), url: String::new(), drain: options.drain() };
-        let limit = options.lock_wait() + START_LIMIT;
-        engine.url = engine.await_ready(&ready, limit)?;
+        engine.url = engine.await_ready(&ready, options.start_max())?;
         Ok(engine)
     }
 

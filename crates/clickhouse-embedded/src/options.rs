@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Enough to open the library and load many tables.
+const START_MAX_SECS: u64 = 60;
+
 /// What one engine needs. Flatten it into the command of the child; [`crate::Engine::spawn`] writes it out again.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EngineOptions {
@@ -35,6 +38,9 @@ pub struct EngineOptions {
     /// A setting for every statement, such as `max_threads=2`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
+    /// How long the parent waits for it to be ready, once nobody else holds the directory, in seconds.
+    #[arg(skip = START_MAX_SECS)]
+    pub start_max_secs: u64,
     /// End when standard input closes: how the child of a killed parent learns of it
     #[arg(long)]
     pub stop_with_stdin: bool,
@@ -54,6 +60,7 @@ impl EngineOptions {
             drain_secs: 5,
             max_statements: 64,
             settings: Vec::new(),
+            start_max_secs: START_MAX_SECS,
             stop_with_stdin: false,
         }
     }
@@ -62,6 +69,12 @@ impl EngineOptions {
     #[must_use]
     pub fn lock_wait(&self) -> Duration {
         Duration::from_secs(self.lock_wait_secs)
+    }
+
+    /// How long a parent waits for the child to be ready, the lock included.
+    #[must_use]
+    pub fn start_max(&self) -> Duration {
+        self.lock_wait() + Duration::from_secs(self.start_max_secs)
     }
 
     /// How long running statements get when the engine stops.
