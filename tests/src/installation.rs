@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tally_audit::{Findings, Verified};
 use tally_clickhouse::{Database, Layout};
@@ -39,7 +39,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn read(data: &Path) -> Option<Self> {
+    /// What stands in the `owner.json` of a data directory; none when nobody owns it.
+    #[must_use]
+    pub fn read(data: &Path) -> Option<Self> {
         let owner: Value = serde_json::from_slice(&fs::read(data.join("owner.json")).ok()?).ok()?;
         let text = |field: &str| Some(owner.get(field)?.as_str()?.to_owned());
         Some(Self {
@@ -86,7 +88,7 @@ impl Installation {
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn spawn_with(&self, clock_ms: i64, settings: &[(&str, &str)]) -> Result<Up> {
-        self.start(clock_ms, Command::new(binary::path(Build::Shipped)?), settings)
+        self.start(self.command(clock_ms, &["up"])?, settings)
     }
 
     /// The same of a program with a bug on purpose, one of those of `tally_domain::planted`.
@@ -94,32 +96,23 @@ impl Installation {
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn spawn_planted(&self, clock_ms: i64, bug: Bug) -> Result<Up> {
-        self.start(clock_ms, Command::new(binary::path(Build::Planted)?), &[("TALLY_PLANTED", bug.name())])
+        let mut command = self.command_of(Build::Planted, &["up"])?;
+        command.args(["--clock", &wall(clock_ms)?.to_string()]);
+        self.start(command, &[("TALLY_PLANTED", bug.name())])
     }
 
-    /// Runs a command on it to its end.
+    /// Runs a command on it to its end, by the system's clock.
     ///
     /// # Errors
     /// When the binary cannot be built or started.
     pub fn run(&self, arguments: &[&str]) -> Result<Answer> {
-        let mut command = Command::new(binary::path(Build::Shipped)?);
-        without_settings(&mut command);
-        let output = command.args(arguments).arg("--data-dir").arg(self.data()).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+        Answer::of(&mut self.command_for_people(arguments)?)
     }
 
-    fn start(&self, clock_ms: i64, mut command: Command, settings: &[(&str, &str)]) -> Result<Up> {
+    fn start(&self, mut command: Command, settings: &[(&str, &str)]) -> Result<Up> {
         let said = self.root.path().join("up.log");
         let file = File::options().create(true).append(true).open(&said)?;
-        let clock = wall(clock_ms)?;
-        without_settings(&mut command);
         let child = command
-            .args(["up", "--clock", &clock.to_string(), "--data-dir"])
-            .arg(self.data())
-            .env("TALLY__WEB__LISTEN", "127.0.0.1:0")
-            .env("TALLY__COLLECTOR__LISTEN", "127.0.0.1:0")
-            .env("TALLY__DIAGNOSTICS__FILTER", "warn")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -128,6 +121,52 @@ impl Installation {
             .spawn()
             .context("starting tally up")?;
         Ok(Up { child, data: self.data(), said })
+    }
+
+    /// A command on this data directory; it takes any free ports and says warnings only.
+    ///
+    /// # Errors
+    /// When the binary cannot be built.
+    pub fn command(&self, clock_ms: i64, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.command_for_people(arguments)?;
+        command.args(["--clock", &wall(clock_ms)?.to_string()]);
+        Ok(command)
+    }
+
+    /// The same by the system's clock.
+    ///
+    /// # Errors
+    /// When the binary cannot be built.
+    pub fn command_for_people(&self, arguments: &[&str]) -> Result<Command> {
+        self.command_of(Build::Shipped, arguments)
+    }
+
+    fn command_of(&self, build: Build, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary::path(build)?);
+        without_settings(&mut command);
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.data())
+            .env("TALLY__WEB__LISTEN", "127.0.0.1:0")
+            .env("TALLY__COLLECTOR__LISTEN", "127.0.0.1:0")
+            .env("TALLY__DIAGNOSTICS__FILTER", "warn")
+            .env("USER", "ann");
+        Ok(command)
+    }
+
+    /// The same with a clock that stands still.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn run_at(&self, clock_ms: i64, arguments: &[&str]) -> Result<Answer> {
+        Answer::of(&mut self.command(clock_ms, arguments)?)
+    }
+
+    /// A file or directory beside the data directory.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
     }
 }
 
@@ -152,6 +191,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Runs `command` to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn of(command: &mut Command) -> Result<Self> {
+        let output = command.stdin(Stdio::null()).output().context("starting tally")?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+    }
+
     /// The object on stdout.
     ///
     /// # Errors
@@ -201,6 +250,23 @@ impl Up {
         fs::read_to_string(&self.said).unwrap_or_default()
     }
 
+    /// Ctrl-C; waits for its end, which must be a clean one.
+    ///
+    /// # Errors
+    /// When it ends otherwise.
+    pub fn interrupt(mut self) -> Result<()> {
+        kill_process(self.id()?, Signal::INT).context("interrupting tally up")?;
+        let ended = self.child.wait()?;
+        ensure!(ended.success(), "tally up ended with {ended}: {}", self.said());
+        Ok(())
+    }
+
+    /// Process ids of its children: its engine.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        children_of(self.child.id()).into_iter().map(|(id, _)| id).collect()
+    }
+
     /// SIGKILL to it alone: its engine must see to its own end. Waits for that.
     ///
     /// # Errors
@@ -224,6 +290,10 @@ impl Up {
     }
 
     fn group(&self) -> Result<Pid> {
+        self.id()
+    }
+
+    fn id(&self) -> Result<Pid> {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         id.context("a process id is a positive number")
     }

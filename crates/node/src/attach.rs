@@ -180,6 +180,17 @@ impl Attached {
         }
     }
 
+    /// Makes every key be published anew; done when progress passes what comes back.
+    ///
+    /// # Errors
+    /// When the owner does not answer, or a part of it stopped.
+    pub fn republish(&self) -> Result<Positions, AttachError> {
+        match &self.way {
+            Way::Own(Some(node)) => Ok(node.runtime().block_on(node.control().republish())?),
+            _ => self.ask(reqwest::Method::POST, "/v1/republish", &()),
+        }
+    }
+
     /// Waits until `positions` are published and archived. What it gives back names who is behind, if `wait`
     /// was too short or a part failed.
     ///
@@ -237,9 +248,18 @@ impl Attached {
         let url = format!("{}{path}", self.owner.control);
         let answer = other.runtime.block_on(async {
             let response = other.client.request(method, &url).json(body).send().await?;
-            response.error_for_status()?.json().await
+            let status = response.status();
+            if status.is_success() {
+                return response.json().await.map(Ok);
+            }
+            // The owner says why in its own words.
+            response.text().await.map(|why| Err(format!("{status}: {why}")))
         });
-        answer.map_err(|cause: reqwest::Error| asking(&self.owner, &url, &cause))
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refused)) => Err(asking(&self.owner, &url, &refused)),
+            Err(cause) => Err(asking(&self.owner, &url, &cause)),
+        }
     }
 }
 

@@ -22,9 +22,9 @@ pub use environment::from_process as environment_of_process;
 pub use layer::ConfigError;
 pub use origin::{Origin, Origins, Setting};
 pub use sections::{
-    AdminConfig, AggregatorConfig, AuditConfig, ClickHouseConfig, CollectorConfig, Config, DemoConfig,
-    DiagnosticsConfig, DiagnosticsFormat, EngineConfig, LogConfig, LogSync, RankerConfig, RetentionConfig,
-    Secret, StoreConfig, WebConfig,
+    AdminConfig, AggregatorConfig, AuditConfig, ClickHouseConfig, CollectorConfig, CompactionConfig, Config,
+    DemoConfig, DiagnosticsConfig, DiagnosticsFormat, EngineConfig, LogConfig, LogSync, RankerConfig,
+    RetentionConfig, Secret, StoreConfig, WebConfig,
 };
 
 use layer::Layer;
@@ -102,7 +102,10 @@ fn file_layer(sources: &Sources, above: &[Layer]) -> Result<Option<Layer>, Confi
     };
     let path = data_dir.join("tally.toml");
     let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Where the directory is none, whoever takes it says so.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(why) => return Err(ConfigError::Read { path, why }),
         Ok(text) => text,
     };

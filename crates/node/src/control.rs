@@ -6,6 +6,7 @@
 //! | `POST /v1/now` | a heartbeat in every partition; the positions after them |
 //! | `POST /v1/settled?wait_ms=` with positions | which partitions are behind, once none is or time is up |
 //! | `POST /v1/ranked?wait_ms=` with positions | whether a complete ranking has passed them, once one has or time is up |
+//! | `POST /v1/republish` | every key is being published anew; the positions at which all of that is true |
 //! | `GET /v1/lease` | an answer that does not end: the owner stays until the asker hangs up |
 //! | `GET /v1/status` | what every part says of itself |
 
@@ -64,6 +65,8 @@ pub struct StatusReport {
     pub verdicts: BTreeMap<String, u64>,
     /// Bytes of memory of all partitions' state, roughly.
     pub memory_bytes: u64,
+    /// Number of the price book in force in each partition; 0 = none.
+    pub price_books: BTreeMap<Partition, u32>,
     /// How far each partition is published, as an offset.
     pub published: Positions,
     /// Least LogTime of the partitions, ms UTC.
@@ -154,6 +157,30 @@ impl Control {
         }
     }
 
+    /// Makes every partition publish every key anew. A progress at what comes back says that all were acknowledged:
+    /// none is claimed from when a partition begins until it is done.
+    ///
+    /// # Errors
+    /// When a part stopped, or the log takes no heartbeat.
+    pub async fn republish(&self) -> Result<Positions, NowError> {
+        let mut news = self.shared.news();
+        self.shared.ask_republish(self.partitions.all());
+        loop {
+            news.mark_unchanged();
+            if let Some(failure) = self.shared.failures().into_iter().next() {
+                return Err(NowError::Stopped { part: failure.part, message: failure.message });
+            }
+            if !self.shared.has_to_republish() {
+                break;
+            }
+            // The sender lives as long as this does.
+            let _changed = news.changed().await;
+        }
+        let control = self.clone();
+        let asked = tokio::task::spawn_blocking(move || control.now()).await;
+        asked.map_err(|error| NowError::Log(error.to_string()))?
+    }
+
     /// What every part says of itself.
     #[must_use]
     pub fn status(&self) -> StatusReport {
@@ -171,6 +198,7 @@ impl Control {
             report.lag += status.lag();
             report.pending_rows += u64::try_from(status.pending).unwrap_or(u64::MAX);
             report.accounts += u64::try_from(status.accounts).unwrap_or(u64::MAX);
+            report.price_books.insert(status.partition, status.price_book);
             report.published.insert(status.partition, status.claimed.next());
             let counts = status.counts;
             let verdicts = [
@@ -227,12 +255,21 @@ pub enum NowError {
     /// The log refused.
     #[error("appending a heartbeat: {0}")]
     Log(String),
+    /// Somebody who is needed is gone.
+    #[error("{part} stopped: {message}")]
+    Stopped {
+        /// Which part.
+        part: String,
+        /// What it said.
+        message: String,
+    },
 }
 
 /// The routes, together with metrics and health.
 pub fn router(control: Control, views: Views) -> Router {
     let asked = Router::new()
         .route("/v1/now", post(now))
+        .route("/v1/republish", post(republish))
         .route("/v1/settled", post(settled))
         .route("/v1/ranked", post(ranked))
         .route("/v1/status", get(|State(control): State<Control>| async move { Json(control.status()) }))
@@ -244,9 +281,19 @@ pub fn router(control: Control, views: Views) -> Router {
 async fn now(State(control): State<Control>) -> Response {
     let answer = tokio::task::spawn_blocking(move || control.now()).await;
     match answer {
-        Ok(Ok(positions)) => Json(positions).into_response(),
-        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+        Ok(answer) => positions(answer),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn republish(State(control): State<Control>) -> Response {
+    positions(control.republish().await)
+}
+
+fn positions(answer: Result<Positions, NowError>) -> Response {
+    match answer {
+        Ok(positions) => Json(positions).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     }
 }
 

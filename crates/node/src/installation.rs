@@ -57,6 +57,12 @@ pub enum InstallationError {
         /// What the system said.
         cause: io::Error,
     },
+    /// There is something else.
+    #[error("{path} is a file, and the data directory must be a directory; name another one with --data-dir")]
+    NoDirectory {
+        /// The file.
+        path: PathBuf,
+    },
     /// The secret is not one.
     #[error(
         "reading {path}: it holds {bytes} bytes, a secret has 32; restore it from a backup: without it no account can be recognised"
@@ -145,7 +151,13 @@ impl DataDir {
     /// # Errors
     /// [`InstallationError::InUse`] when another process owns it, or what the file system refuses.
     pub fn own(&self) -> Result<Ownership, InstallationError> {
-        fs::create_dir_all(&self.path).map_err(io_error("making the data directory", &self.path))?;
+        if let Err(error) = fs::create_dir_all(&self.path) {
+            let file = self.path.ancestors().find(|path| path.is_file());
+            return Err(file.map_or_else(
+                || io_error("making the data directory", &self.path)(error),
+                |file| InstallationError::NoDirectory { path: file.to_owned() },
+            ));
+        }
         match OsDisk::open(&self.path).and_then(|disk| disk.lock("lock")) {
             Ok(lock) => Ok(Ownership { dir: self.clone(), _lock: lock }),
             Err(error) if error.kind == tally_disk::Kind::Locked => {

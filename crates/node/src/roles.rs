@@ -7,4 +7,5 @@ pub mod demo;
 pub mod engine;
 pub mod log;
 pub mod pages;
+pub mod prices;
 pub mod rank;

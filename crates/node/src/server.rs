@@ -12,28 +12,35 @@ use crate::supervise::StartError;
 /// How long requests may go on after a stop was asked for.
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// A server that is listening.
+/// An address that is ours; whoever connects waits until it is served.
 #[derive(Debug)]
-pub struct Server {
+pub struct Listening {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    listener: TcpListener,
 }
 
-impl Server {
-    /// Listens on `address` and serves `router`.
+impl Listening {
+    /// Listens on `address`.
     ///
     /// # Errors
     /// [`StartError::Listen`] when the address is taken or not ours; `setting` is the key to change.
-    pub fn start(
-        runtime: &Runtime,
-        router: axum::Router,
-        address: SocketAddr,
-        setting: &'static str,
-    ) -> Result<Self, StartError> {
+    pub fn on(runtime: &Runtime, address: SocketAddr, setting: &'static str) -> Result<Self, StartError> {
         let refused = |cause| StartError::Listen { address, setting, cause };
         let listener = runtime.block_on(TcpListener::bind(address)).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
+        Ok(Self { address, listener })
+    }
+
+    /// `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers with `router` until stopped.
+    #[must_use]
+    pub fn serve(self, runtime: &Runtime, router: axum::Router) -> Server {
+        let Self { address, listener } = self;
         let (stop, stopped) = oneshot::channel();
         let task = runtime.spawn(async move {
             let until = async {
@@ -45,15 +52,18 @@ impl Server {
                 tracing::error!(%address, %error, "serving ended");
             }
         });
-        Ok(Self { address, stop, task })
+        Server { stop, task }
     }
+}
 
-    /// `http://127.0.0.1:8080`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
+/// A server that answers.
+#[derive(Debug)]
+pub struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
 
+impl Server {
     /// Takes no new connection, lets requests end, then ends.
     pub fn stop(self, runtime: &Runtime) {
         drop(self.stop);

@@ -1,12 +1,12 @@
 //! What the parts of a process say of themselves, for whoever asks: control endpoints, the live status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tally_aggregator::Status;
 use tally_audit::Archived;
-use tally_domain::{Offset, Partition, Version};
+use tally_domain::{Lane, Offset, Partition, Topic, Version};
 use tokio::sync::watch;
 
 use crate::roles::demo::DemoReport;
@@ -26,6 +26,8 @@ struct Told {
     partitions: BTreeMap<Partition, Status>,
     archived: BTreeMap<Partition, Archived>,
     failures: Vec<Failure>,
+    /// Partitions that are to publish every key anew, and have not begun.
+    republish: BTreeSet<Partition>,
     /// What a ranking must have passed, for whoever waits for one.
     wanted: Positions,
     /// What the newest complete ranking has passed.
@@ -36,7 +38,7 @@ struct Told {
     demo: Option<DemoReport>,
 }
 
-/// A part that stopped, and why.
+/// A part that stopped, or waits for the disk, and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// `aggregator 3`, `audit` …
@@ -145,9 +147,37 @@ impl Shared {
         })
     }
 
-    /// A part stopped.
+    /// These are to publish every key anew.
+    pub fn ask_republish(&self, partitions: impl Iterator<Item = Partition>) {
+        self.lock().republish.extend(partitions);
+    }
+
+    /// True once for each time that the partition was asked.
+    #[must_use]
+    pub fn take_republish(&self, partition: Partition) -> bool {
+        let asked = self.lock().republish.remove(&partition);
+        self.ring(asked);
+        asked
+    }
+
+    /// True until every partition that was asked to has begun.
+    #[must_use]
+    pub fn has_to_republish(&self) -> bool {
+        !self.lock().republish.is_empty()
+    }
+
+    /// A part stopped, or waits.
     pub fn tell_failure(&self, part: &str, message: String) {
-        self.lock().failures.push(Failure { part: part.to_owned(), message });
+        let mut told = self.lock();
+        told.failures.retain(|failure| failure.part != part);
+        told.failures.push(Failure { part: part.to_owned(), message });
+        drop(told);
+        self.ring(true);
+    }
+
+    /// It goes on.
+    pub fn tell_recovered(&self, part: &str) {
+        self.lock().failures.retain(|failure| failure.part != part);
         self.ring(true);
     }
 
@@ -180,6 +210,20 @@ impl Shared {
         behind
             .filter(|behind| behind.published < behind.position || behind.archived < behind.position)
             .collect()
+    }
+
+    /// The first offset of a lane that the state or the archive still needs.
+    #[must_use]
+    pub fn needed(&self, lane: Lane) -> Offset {
+        if lane.topic != Topic::Usage {
+            // The ranker follows the others as they come, and starts from what ClickHouse holds.
+            return Offset::MAX;
+        }
+        let told = self.lock();
+        let committed = told.partitions.get(&lane.partition).map(|status| status.committed);
+        let archived = told.archived.get(&lane.partition).map(|archived| archived.next);
+        // Who has said nothing yet needs everything.
+        committed.unwrap_or_default().min(archived.unwrap_or_default())
     }
 
     /// Wakes whenever something was told.

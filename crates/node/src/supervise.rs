@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tally_clickhouse::{ClickHouseError, Database};
 use tally_domain::{LogTime, PartitionCount, WallTime};
@@ -22,8 +23,8 @@ use crate::drive::Stop;
 use crate::installation::{InstallationError, Owner, Ownership};
 use crate::roles::aggregate::Aggregators;
 use crate::roles::engine::ClickHouse;
-use crate::roles::{aggregate, archive, collect, demo, engine, log, pages, rank};
-use crate::server::Server;
+use crate::roles::{aggregate, archive, collect, demo, engine, log, pages, prices, rank};
+use crate::server::{Listening, Server};
 use crate::shared::Shared;
 use crate::sink::SharedSink;
 use crate::watch;
@@ -40,7 +41,7 @@ pub enum StartError {
         "--clock {at} lies before {newest}, the time of a record in this log; use a later --clock, or another --data-dir"
     )]
     ClockBehind { at: WallTime, newest: LogTime },
-    #[error(transparent)]
+    #[error("starting the ClickHouse engine: {0}; its settings are engine.library and engine.listen")]
     Engine(clickhouse_embedded::EngineError),
     #[error(
         "using the ClickHouse server {url}: {cause}; set clickhouse.url, clickhouse.user and clickhouse.password to a \
@@ -82,7 +83,7 @@ pub struct Node {
     ownership: Ownership,
     owner: Owner,
     runtime: tokio::runtime::Runtime,
-    clickhouse: ClickHouse,
+    database: Database,
     shared: Arc<Shared>,
     control: Control,
     partitions: PartitionCount,
@@ -90,6 +91,26 @@ pub struct Node {
     servers: Vec<Server>,
     stages: Vec<Stage>,
     is_empty: bool,
+}
+
+/// Where the servers will answer; taken first, so that a start that cannot have them disturbs nothing.
+struct Addresses {
+    collector: Listening,
+    ranker: Listening,
+    admin: Listening,
+    pages: Option<Listening>,
+}
+
+impl Addresses {
+    fn take(runtime: &tokio::runtime::Runtime, config: &Config, pages: bool) -> Result<Self, StartError> {
+        let on = |address, setting| Listening::on(runtime, address, setting);
+        Ok(Self {
+            collector: on(config.collector.listen, "collector.listen")?,
+            ranker: on(config.ranker.listen, "ranker.listen")?,
+            admin: on(config.admin.listen, "admin.listen")?,
+            pages: if pages { Some(on(config.web.listen, "web.listen")?) } else { None },
+        })
+    }
 }
 
 /// Threads that are told to stop together, after everything that feeds them has ended.
@@ -112,13 +133,15 @@ impl Node {
         takes: Takes,
     ) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        // Before anything that would have to be stopped again.
+        let addresses = Addresses::take(&runtime, config, takes.pages)?;
         let dir = ownership.dir().clone();
         let secret = dir.secret()?;
         let shared = Arc::new(Shared::default());
         let log = log::open(config, &dir, &secret, clock)?;
         let (topic, partitions) = (log.topic_id(), log.partitions());
-        let clickhouse = runtime.block_on(engine::start(config, executable))?;
-        let database = &clickhouse.database;
+        let ClickHouse { database, url, child } = runtime.block_on(engine::start(config, executable))?;
+        let database = &database;
 
         let sink = SharedSink::start(database.clone())?;
         runtime.block_on(watch::look(database, &sink, partitions))?;
@@ -146,50 +169,57 @@ impl Node {
             None
         };
         let control = Control::new(log.appender(), partitions, Arc::clone(&shared));
+        let prices_stop = Stop::default();
+        let all = usize::from(partitions.get());
+        let pricing = prices::run(log.appender(), all, &shared, prices_stop.clone())?;
+        let engine_stop = Stop::default();
+        let keeping = child.map(|child| engine::keep(child, &shared, engine_stop.clone())).transpose()?;
         let log_stop = Stop::default();
-        let logging = log::run(log, clock, &shared, log_stop.clone())?;
+        let check_every = Duration::from_secs(config.log.retention.check_interval_s);
+        let logging = log::run(log, (clock, check_every), &shared, log_stop.clone())?;
         runtime.spawn(watch::keep_looking(database.clone(), Arc::clone(&sink), partitions));
 
-        let serve = |router, address, setting| Server::start(&runtime, router, address, setting);
-        let collector_server = serve(collector.router, config.collector.listen, "collector.listen")?;
-        let ranker_server = serve(tally_ranker::http::router(live), config.ranker.listen, "ranker.listen")?;
-        let control_server =
-            serve(control::router(control.clone(), views(&shared)), config.admin.listen, "admin.listen")?;
-        let pages = if takes.pages {
-            let router = pages::router(database, clock, &collector_server.url());
-            Some(serve(router, config.web.listen, "web.listen")?)
-        } else {
-            None
-        };
+        let Addresses { collector: taking, ranker: ranked, admin, pages } = addresses;
+        let urls = [&admin, &taking, &ranked].map(Listening::url);
+        let [control_url, collector_url, ranker_url] = urls;
+        let web = pages.as_ref().map(Listening::url);
+        let pages = pages.map(|pages| pages.serve(&runtime, pages::router(database, clock, &collector_url)));
+        let served = [
+            taking.serve(&runtime, collector.router),
+            ranked.serve(&runtime, tally_ranker::http::router(live)),
+            admin.serve(&runtime, control::router(control.clone(), views(&shared))),
+        ];
         let owner = Owner {
             pid: std::process::id(),
             topic,
-            control: control_server.url(),
-            collector: collector_server.url(),
-            clickhouse: clickhouse.url.clone(),
+            control: control_url,
+            collector: collector_url,
+            clickhouse: url,
             database: config.clickhouse.database.clone(),
-            ranker: ranker_server.url(),
-            web: pages.as_ref().map(Server::url),
+            ranker: ranker_url,
+            web,
             clock: match clock {
                 Clock::System => None,
                 Clock::Fixed(at) => Some(at),
             },
         };
         ownership.announce(&owner)?;
-        let servers = pages.into_iter().chain([collector_server, ranker_server, control_server]).collect();
+        let servers = pages.into_iter().chain(served).collect();
         let stages = vec![
             Stage { stop: Stop::default(), threads: vec![collector.thread] },
             Stage { stop: demo_stop, threads: demo.into_iter().collect() },
+            Stage { stop: prices_stop, threads: vec![pricing] },
             Stage { stop: rank_stop, threads: vec![ranking] },
             Stage { stop: fold_stop, threads: folding },
             Stage { stop: archive_stop, threads: vec![archiving] },
             Stage { stop: log_stop, threads: vec![logging] },
+            Stage { stop: engine_stop, threads: keeping.into_iter().collect() },
         ];
         Ok(Self {
             ownership,
             owner,
             runtime,
-            clickhouse,
+            database: database.clone(),
             shared,
             control,
             partitions,
@@ -220,7 +250,7 @@ impl Node {
     /// The tables.
     #[must_use]
     pub const fn database(&self) -> &Database {
-        &self.clickhouse.database
+        &self.database
     }
 
     /// Partitions of its log.
@@ -244,7 +274,7 @@ impl Node {
     /// Stops everything in the order in which data flows, so that the next start has nothing to repeat. Waits
     /// for those who hold a lease.
     pub fn stop(self) {
-        let Self { ownership, runtime, clickhouse, servers, stages, control, .. } = self;
+        let Self { ownership, runtime, servers, stages, control, .. } = self;
         runtime.block_on(control.leases_returned());
         ownership.withdraw();
         for server in servers {
@@ -257,10 +287,7 @@ impl Node {
                 drop(thread.join());
             }
         }
-        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-        if let Some(engine) = clickhouse.engine {
-            engine.stop();
-        }
+        runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }
 

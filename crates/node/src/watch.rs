@@ -14,6 +14,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Two starts of a server closer than this are one: its uptime is given in whole seconds.
 const SAME_LIFE_SECONDS: u64 = 3;
 
+/// ClickHouse's codes of a table and of a database that does not exist.
+const NOT_THERE: [u16; 2] = [60, 81];
+
 /// When the server started, in seconds since the Unix epoch by its own clock.
 #[derive(Debug, Row, serde::Deserialize)]
 struct Life {
@@ -73,8 +76,16 @@ pub async fn keep_looking(database: Database, sink: Arc<SharedSink>, partitions:
     let mut before: Option<Seen> = None;
     loop {
         tokio::time::sleep(EVERY).await;
-        // A server that does not answer has the writer's attention already.
-        let Ok(seen) = see(&database).await else { continue };
+        let seen = match see(&database).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                // It came back empty. One that does not answer at all has the writers' attention already.
+                if error.code.is_some_and(|code| NOT_THERE.contains(&code)) {
+                    let _again = tally_clickhouse::migrate(&database).await;
+                }
+                continue;
+            }
+        };
         if before.as_ref().is_some_and(|before| seen.is_other_than(before)) {
             show(&seen, &sink, partitions);
         }

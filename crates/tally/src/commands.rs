@@ -5,6 +5,7 @@ mod engine;
 mod import;
 mod me;
 mod rejects;
+mod republish;
 mod sql;
 mod top;
 mod up;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Me(me::Me),
     Verify(verify::Verify),
     Rejects(rejects::Rejects),
+    Republish(republish::Republish),
     Sql(sql::Sql),
     Config(config::Config),
     Engine(engine::Engine),
@@ -40,6 +42,7 @@ impl Command {
             Command::Me(command) => command.run(global),
             Command::Verify(command) => command.run(global),
             Command::Rejects(command) => command.run(global),
+            Command::Republish(command) => command.run(global),
             Command::Sql(command) => command.run(global),
             Command::Config(command) => command.run(global),
             Command::Engine(command) => command.run(global),

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub(crate) use import::import;
 pub(crate) use standing::{me, top};
-pub(crate) use verify::{clickhouse, rejects, verify};
+pub(crate) use verify::{clickhouse, rejects, republish, verify};
 
 use crate::report;
 
@@ -40,7 +40,7 @@ pub(crate) fn text(text: &str) -> Result<()> {
 pub(crate) fn error(error: &anyhow::Error) {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
-        if !text.ends_with(&cause) {
+        if !text.contains(&cause) {
             let between = if text.is_empty() { "" } else { ": " };
             text = format!("{text}{between}{cause}");
         }

@@ -49,6 +49,14 @@ impl Config {
     }
 }
 
+/// `tally republish --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Republish {
+    /// Partitions whose every key was acknowledged again.
+    pub(crate) partitions: usize,
+    pub(crate) took_ms: u64,
+}
+
 /// `tally sql --json` without a statement.
 #[derive(Debug, Serialize)]
 pub(crate) struct ClickHouse {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tally_node::control::StatusReport;
 use tally_node::installation::Owner;
 use tally_node::roles::demo::DemoReport;
+use tally_node::shared::Failure;
 use tally_node::supervise::Node;
 
 use crate::background::Background;
@@ -89,15 +90,19 @@ struct Shown {
     live: bool,
     before: Option<(Instant, u64)>,
     line: Option<Instant>,
-    failures: usize,
+    failures: Vec<Failure>,
 }
 
 impl Shown {
     fn show(&mut self, status: &StatusReport, doing: Option<&str>) -> Result<()> {
-        for failure in status.failures.iter().skip(self.failures) {
+        for failure in status.failures.iter().filter(|failure| !self.failures.contains(failure)) {
             write(&format!("\n{} stopped: {}\n", failure.part, failure.message))?;
         }
-        self.failures = status.failures.len();
+        let is_over = |was: &&Failure| !status.failures.iter().any(|failure| failure.part == was.part);
+        for failure in self.failures.iter().filter(is_over) {
+            write(&format!("\n{} goes on\n", failure.part))?;
+        }
+        self.failures.clone_from(&status.failures);
         let now = Instant::now();
         let rate = self
             .before

@@ -84,6 +84,15 @@ sections! {
         segment_bytes: u64,
         /// How long topics keep their records.
         retention: RetentionConfig,
+        /// Of the topics that keep the last record of each key.
+        compaction: CompactionConfig,
+    }
+    /// What is kept of compacted topics.
+    CompactionConfig {
+        /// 1 to 100.
+        new_percent: u8,
+        /// At least 1.
+        tombstone_hours: u32,
     }
     /// Days that records stay in the log.
     RetentionConfig {
@@ -95,6 +104,8 @@ sections! {
         rejects_days: u32,
         /// At least 1.
         alerts_days: u32,
+        /// At least 1.
+        check_interval_s: u64,
     }
     /// The partitions' stores.
     StoreConfig {
@@ -102,7 +113,7 @@ sections! {
         checkpoint_interval_s: u64,
         /// At least 1.
         checkpoint_catch_up_events: u64,
-        /// For all partitions together; at least 64.
+        /// Of rows that are not committed, for all partitions together; at least 64.
         memory_mib: u64,
         /// At least 38.
         index_retention_days: u32,
@@ -129,7 +140,7 @@ sections! {
         /// Address of its HTTP interface.
         #[serde(deserialize_with = "address")]
         listen: SocketAddr,
-        /// How long it may take to answer for the first time.
+        /// How long it may take to be ready; at least 1.
         start_max_s: u64,
     }
     /// The endpoint that takes usage.
@@ -259,6 +270,9 @@ impl Config {
             ("log.retention.outcomes_days", log.retention.outcomes_days.into(), 1, u64::MAX, one),
             ("log.retention.rejects_days", log.retention.rejects_days.into(), 1, u64::MAX, one),
             ("log.retention.alerts_days", log.retention.alerts_days.into(), 1, u64::MAX, one),
+            ("log.retention.check_interval_s", log.retention.check_interval_s, 1, u64::MAX, one),
+            ("log.compaction.new_percent", log.compaction.new_percent.into(), 1, 100, "from 1 to 100"),
+            ("log.compaction.tombstone_hours", log.compaction.tombstone_hours.into(), 1, u64::MAX, one),
             ("store.checkpoint_interval_s", store.checkpoint_interval_s, 1, u64::MAX, one),
             ("store.checkpoint_catch_up_events", store.checkpoint_catch_up_events, 1, u64::MAX, one),
             ("store.memory_mib", store.memory_mib, 64, u64::MAX, "at least 64"),
@@ -290,6 +304,7 @@ impl Config {
                 u64::MAX,
                 "at least 65536",
             ),
+            ("engine.start_max_s", self.engine.start_max_s, 1, u64::MAX, one),
             ("ranker.snapshot_interval_s", self.ranker.snapshot_interval_s, 1, u64::MAX, one),
             ("demo.company_people", self.demo.company_people.into(), 1, u64::MAX, one),
             ("demo.history_days", self.demo.history_days.into(), 1, 365, "from 1 to 365"),

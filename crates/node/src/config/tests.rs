@@ -99,6 +99,52 @@ fn an_unknown_key_names_itself_its_origin_and_the_nearest() {
     assert!(refusal(&sources).starts_with("reading the configuration FILE: "));
 }
 
+/// Every file of the crates that read settings, but for those that declare them.
+fn readers(dir: &Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            readers(&path, into);
+        } else if !path.ends_with("config.rs") {
+            into.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// True when a file speaks of the section and reads the field. Sections that share a file hide each other's fields of
+/// the same name.
+fn is_read(key: &str, files: &[String]) -> bool {
+    let mut path: Vec<&str> = key.split('.').collect();
+    let field = path.pop().expect("a key has a name");
+    let section = path.pop();
+    let ends = |text: &str| !text.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    let has = |file: &str, word: &str| file.split(word).skip(1).any(ends);
+    let of_section = |file: &str| {
+        section.is_none_or(|section| {
+            let named = format!("{section}config").replace('_', "");
+            has(file, &format!(".{section}")) || file.to_lowercase().contains(&named)
+        })
+    };
+    files.iter().any(|file| of_section(file) && has(file, &format!(".{field}")))
+}
+
+#[test]
+fn every_key_is_read_by_something() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for dir in ["node/src/roles", "tally/src"] {
+        readers(&crates.join(dir), &mut files);
+    }
+    for file in ["attach.rs", "supervise.rs", "sink.rs"] {
+        files.push(fs::read_to_string(crates.join("node/src").join(file)).unwrap());
+    }
+    let (_, origins) = load(&home()).unwrap();
+    let unread: Vec<&str> =
+        origins.settings().map(|setting| setting.key.as_str()).filter(|key| !is_read(key, &files)).collect();
+    assert_eq!(unread, [""; 0], "these keys of ops/tally.toml do nothing");
+    assert!(!is_read("web.port", &files) && !is_read("engine.insert_max_rows_of", &files));
+}
+
 #[test]
 fn an_unknown_variable_is_never_ignored() {
     assert_eq!(

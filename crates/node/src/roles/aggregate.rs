@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tally_aggregator::{Aggregator, AggregatorSettings, Cadence, PartError, Turn};
 use tally_disk::OsDisk;
 use tally_domain::{Partition, PartitionCount, Secret, TopicId};
 use tally_fold::{Acceptance, Settings};
+use tally_log::LogError;
 use tally_log::local::{Appender, Reader};
-use tally_store::StoreSettings;
+use tally_store::{StoreError, StoreSettings};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,6 +19,9 @@ use crate::installation::DataDir;
 use crate::shared::Shared;
 use crate::sink::{PartitionSink, SharedSink};
 use crate::supervise::StartError;
+
+/// How long to leave a disk alone that refused.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A partition's aggregator on this machine's disk and log.
 pub type LocalAggregator = Aggregator<Reader<OsDisk>, Appender, PartitionSink, OsDisk>;
@@ -36,6 +41,18 @@ pub struct Aggregators<'a> {
     pub partitions: PartitionCount,
 }
 
+/// One partition's aggregator, and what it takes to open it again.
+#[derive(Debug)]
+pub struct Seat {
+    settings: AggregatorSettings,
+    state: std::path::PathBuf,
+    reader: Reader<OsDisk>,
+    appender: Appender,
+    sink: Arc<SharedSink>,
+    /// None while the disk refuses; then it is tried again from this instant on.
+    aggregator: Result<LocalAggregator, Instant>,
+}
+
 impl Aggregators<'_> {
     /// Opens one partition at its last checkpoint.
     ///
@@ -45,11 +62,18 @@ impl Aggregators<'_> {
         &self,
         partition: Partition,
         ends: (Reader<OsDisk>, Appender, &Arc<SharedSink>),
-    ) -> Result<LocalAggregator, StartError> {
+    ) -> Result<Seat, StartError> {
         let (reader, appender, sink) = ends;
-        let disk = OsDisk::open(self.dir.state()).map_err(crate::installation::InstallationError::from)?;
-        let ends = (reader, appender, sink.of(partition));
-        Ok(Aggregator::open(self.settings(partition), ends, &disk, &partition.to_string())?)
+        let mut seat = Seat {
+            settings: self.settings(partition),
+            state: self.dir.state(),
+            reader,
+            appender,
+            sink: Arc::clone(sink),
+            aggregator: Err(Instant::now()),
+        };
+        seat.aggregator = Ok(seat.open()?);
+        Ok(seat)
     }
 
     fn settings(&self, partition: Partition) -> AggregatorSettings {
@@ -83,29 +107,98 @@ fn fresh_bytes_max(memory_mib: u64, partitions: PartitionCount) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+impl Seat {
+    fn partition(&self) -> Partition {
+        self.settings.fold.acceptance.partition
+    }
+
+    fn open(&self) -> Result<LocalAggregator, StartError> {
+        let disk = OsDisk::open(&self.state).map_err(crate::installation::InstallationError::from)?;
+        let partition = self.partition();
+        let ends = (self.reader.clone(), self.appender.clone(), self.sink.of(partition));
+        Ok(Aggregator::open(self.settings, ends, &disk, &partition.to_string())?)
+    }
+
+    /// One turn of the aggregator. A disk that refuses costs the work since the last checkpoint: the partition is
+    /// opened there again, as often as it takes.
+    fn turn(&mut self, clock: Clock, shared: &Shared, stop: &Stop) -> Result<Next, StartError> {
+        match &mut self.aggregator {
+            Ok(aggregator) => match turn(aggregator, clock, shared, stop) {
+                Err(error) if is_refusal(&error) => {
+                    shared.tell_failure(&name(self.partition()), error.to_string());
+                    // Dropped here: it holds the lock of the state.
+                    self.aggregator = Err(Instant::now() + PAUSE);
+                    Ok(Next::Rest)
+                }
+                turned => Ok(turned?),
+            },
+            Err(_) if stop.is_asked() => Ok(Next::End),
+            Err(due) if Instant::now() < *due => Ok(Next::Rest),
+            Err(_) => self.again(shared),
+        }
+    }
+
+    fn again(&mut self, shared: &Shared) -> Result<Next, StartError> {
+        match self.open() {
+            Ok(aggregator) => {
+                self.aggregator = Ok(aggregator);
+                shared.tell_recovered(&name(self.partition()));
+                Ok(Next::Again)
+            }
+            Err(StartError::Partition(error)) if is_refusal(&error) => {
+                self.aggregator = Err(Instant::now() + PAUSE);
+                Ok(Next::Rest)
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// What the disk refuses may pass; what is damaged does not.
+const fn is_refusal(error: &PartError) -> bool {
+    matches!(
+        error,
+        PartError::Store { source: StoreError::Disk { .. }, .. }
+            | PartError::Log { source: LogError::Disk(_), .. }
+    )
+}
+
+fn name(partition: Partition) -> String {
+    format!("aggregator {partition}")
+}
+
+fn turn(
+    aggregator: &mut LocalAggregator,
+    clock: Clock,
+    shared: &Shared,
+    stop: &Stop,
+) -> Result<Next, PartError> {
+    if shared.take_republish(aggregator.status().partition) {
+        aggregator.republish();
+    }
+    let turn = aggregator.turn(clock.now())?;
+    shared.tell_partition(aggregator.status());
+    match turn {
+        Turn::Worked => Ok(Next::Again),
+        Turn::Idle { .. } if stop.is_asked() => {
+            aggregator.commit(clock.now())?;
+            shared.tell_partition(aggregator.status());
+            Ok(Next::End)
+        }
+        Turn::Idle { .. } => Ok(Next::Rest),
+    }
+}
+
 /// Drives one partition until it is told to stop; then it commits, so that the next start has nothing to refold.
 ///
 /// # Errors
 /// When the operating system gives no thread.
 pub fn run(
-    mut aggregator: LocalAggregator,
+    mut seat: Seat,
     clock: Clock,
     shared: &Arc<Shared>,
     stop: Stop,
 ) -> std::io::Result<JoinHandle<()>> {
-    let name = format!("aggregator {}", aggregator.status().partition);
     let telling = Arc::clone(shared);
-    drive(&name, shared, move || {
-        let turn = aggregator.turn(clock.now())?;
-        telling.tell_partition(aggregator.status());
-        match turn {
-            Turn::Worked => Ok(Next::Again),
-            Turn::Idle { .. } if stop.is_asked() => {
-                aggregator.commit(clock.now())?;
-                telling.tell_partition(aggregator.status());
-                Ok(Next::End)
-            }
-            Turn::Idle { .. } => Ok::<_, PartError>(Next::Rest),
-        }
-    })
+    drive(&name(seat.partition()), shared, move || seat.turn(clock, &telling, &stop))
 }

@@ -3,15 +3,26 @@
 use std::error::Error;
 use std::iter::successors;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use clickhouse_embedded::{Engine, EngineOptions, LibraryPlaces, find_library};
+use clickhouse_embedded::{Engine, EngineError, EngineOptions, LibraryPlaces, find_library};
 use tally_clickhouse::{Credentials, Database, Layout};
 
 use crate::config::Config;
+use crate::drive::{Next, Stop, drive};
+use crate::shared::Shared;
 use crate::supervise::StartError;
 
 /// Seconds between two refreshes of a refreshable view.
 const REFRESH_SECONDS: u32 = 60;
+/// How the child is called where parts are told of.
+const PART: &str = "ClickHouse engine";
+/// How often to see whether the child lives.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between a child's death and the next one.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A ClickHouse that answers, and the child process if it is ours.
 #[derive(Debug)]
@@ -21,7 +32,7 @@ pub struct ClickHouse {
     /// For any ClickHouse client.
     pub url: String,
     /// Our own child, when the configuration names no server.
-    pub engine: Option<Engine>,
+    pub child: Option<Child>,
 }
 
 /// Starts the engine or takes the server, and brings its tables up to date.
@@ -31,20 +42,22 @@ pub struct ClickHouse {
 pub async fn start(config: &Config, executable: &Path) -> Result<ClickHouse, StartError> {
     let settings = &config.clickhouse;
     let layout = Layout::new(&settings.database, &settings.prefix, None, REFRESH_SECONDS)?;
-    let (url, engine, credentials) = if settings.url.is_empty() {
-        let engine = spawn(config, executable)?;
-        (engine.url().to_owned(), Some(engine), None)
+    let (url, child, credentials) = if settings.url.is_empty() {
+        let child = Child::start(config, executable)?;
+        let url = child.engine.as_ref().map(|engine| engine.url().to_owned());
+        (url.expect("it was started a line ago"), Some(child), None)
     } else {
         let password = settings.password.expose().to_owned();
         (settings.url.clone(), None, Some(Credentials { user: settings.user.clone(), password }))
     };
     let database = Database::new(&url, credentials.as_ref(), layout);
+    let database = database.with_insert_rows_max(settings.insert_max_rows);
     let migrated = tally_clickhouse::migrate(&database).await;
-    migrated.map_err(|cause| match engine {
+    migrated.map_err(|cause| match child {
         Some(_) => StartError::ClickHouse(cause),
         None => StartError::Server { url: url.clone(), cause: told(&cause) },
     })?;
-    Ok(ClickHouse { database, url, engine })
+    Ok(ClickHouse { database, url, child })
 }
 
 /// An error with all that caused it: what to do follows in the message that holds it.
@@ -53,11 +66,99 @@ fn told(error: &(dyn Error + 'static)) -> String {
     causes.fold(error.to_string(), |told, cause| told + ": " + &cause.to_string())
 }
 
-fn spawn(config: &Config, executable: &Path) -> Result<Engine, StartError> {
-    let library = library(config)?;
-    let data_dir = crate::installation::DataDir::new(&config.data_dir).clickhouse();
-    let options = EngineOptions { listen: config.engine.listen, ..EngineOptions::new(library, data_dir) };
-    Engine::spawn(executable, ["engine"], &options).map_err(StartError::Engine)
+/// What it takes to start the child again where it was.
+#[derive(Clone, Debug)]
+struct Recipe {
+    executable: PathBuf,
+    options: EngineOptions,
+}
+
+impl Recipe {
+    fn of(config: &Config, executable: &Path) -> Result<Self, StartError> {
+        let library = library(config)?;
+        let data_dir = crate::installation::DataDir::new(&config.data_dir).clickhouse();
+        let options = EngineOptions {
+            listen: config.engine.listen,
+            start_max_secs: config.engine.start_max_s,
+            ..EngineOptions::new(library, data_dir)
+        };
+        Ok(Self { executable: executable.to_owned(), options })
+    }
+
+    fn start(&self) -> Result<Engine, EngineError> {
+        Engine::spawn(&self.executable, ["engine"], &self.options)
+    }
+}
+
+/// Our own child, and how to have another.
+#[derive(Debug)]
+pub struct Child {
+    recipe: Recipe,
+    /// None after it died; then the next is due.
+    engine: Result<Engine, Instant>,
+    looked: Instant,
+}
+
+impl Child {
+    fn start(config: &Config, executable: &Path) -> Result<Self, StartError> {
+        let mut recipe = Recipe::of(config, executable)?;
+        let engine = recipe.start().map_err(StartError::Engine)?;
+        // Everybody knows this address: the next one takes it too.
+        if let Some(address) = engine.url().strip_prefix("http://").and_then(|it| it.parse().ok()) {
+            recipe.options.listen = address;
+        }
+        Ok(Self { recipe, engine: Ok(engine), looked: Instant::now() })
+    }
+
+    fn turn(&mut self, shared: &Shared) {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.looked = Instant::now();
+        match &mut self.engine {
+            Ok(engine) => {
+                let pid = engine.pid();
+                if let Some(status) = engine.ended() {
+                    self.failed(shared, format!("process {pid} ended ({status}); another one is started"));
+                }
+            }
+            Err(due) if Instant::now() < *due => {}
+            Err(_) => match self.recipe.start() {
+                Ok(engine) => {
+                    self.engine = Ok(engine);
+                    shared.tell_recovered(PART);
+                }
+                Err(error) => self.failed(shared, format!("{error}; it is tried again")),
+            },
+        }
+    }
+
+    fn failed(&mut self, shared: &Shared, why: String) {
+        shared.tell_failure(PART, why);
+        self.engine = Err(Instant::now() + PAUSE);
+    }
+}
+
+/// Starts another child whenever one ends, at the same address and on the same tables. What was not acknowledged is
+/// published again; that its server is another one is seen by its start.
+///
+/// # Errors
+/// When the operating system gives no thread.
+pub fn keep(child: Child, shared: &Arc<Shared>, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+    let telling = Arc::clone(shared);
+    let mut child = Some(child);
+    drive(PART, shared, move || {
+        if stop.is_asked() {
+            if let Some(Child { engine: Ok(engine), .. }) = child.take() {
+                engine.stop();
+            }
+            return Ok(Next::End);
+        }
+        if let Some(child) = &mut child {
+            child.turn(&telling);
+        }
+        Ok::<_, std::convert::Infallible>(Next::Rest)
+    })
 }
 
 /// The engine's library: the configured one, or the one that was fetched.

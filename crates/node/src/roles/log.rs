@@ -1,5 +1,7 @@
 //! The local log: opened once, begun as an installation begins it, driven by one thread.
 
+mod upkeep;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use crate::drive::{Next, Stop, drive};
 use crate::installation::DataDir;
 use crate::shared::Shared;
 use crate::supervise::StartError;
+use upkeep::Upkeep;
 
 /// The price book that comes with this version of Tally.
 pub const SHIPPED_BOOK: &[u8] = include_bytes!("../../../../schemas/prices/book.json");
@@ -66,8 +69,8 @@ fn local_config(config: &Config, clock: Clock) -> LocalConfig {
             rejects: log.retention.rejects_days,
             alerts: log.retention.alerts_days,
         },
-        tombstone_hours: 24 * 7,
-        compact_percent: 50,
+        tombstone_hours: log.compaction.tombstone_hours,
+        compact_percent: log.compaction.new_percent,
     }
 }
 
@@ -77,9 +80,10 @@ fn refuse_the_past(log: &Log, at: WallTime) -> Result<(), StartError> {
     let mut records = Records::default();
     for partition in log.partitions().all() {
         let lane = Lane { topic: Topic::Usage, partition };
-        let Some(last) = reader.bounds(lane)?.end.get().checked_sub(1).and_then(Offset::new) else {
-            continue;
-        };
+        let bounds = reader.bounds(lane)?;
+        let last = bounds.end.get().checked_sub(1).and_then(Offset::new);
+        // Retention may have emptied the lane.
+        let Some(last) = last.filter(|last| *last >= bounds.start) else { continue };
         reader.read(lane, last, 1, &mut records)?;
         let newest = records.iter().map(|record| record.appended_at).max();
         if let Some(newest) = newest.filter(|newest| newest.ms() > at.ms()) {
@@ -151,14 +155,21 @@ fn append_now(
     }
 }
 
-/// Drives the log: writes what waits, syncs, acknowledges; applies retention now and then.
+/// Drives the log: writes what waits, syncs, acknowledges; `check_every` it drops and compacts what may go.
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn run(mut log: Log, clock: Clock, shared: &Arc<Shared>, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+pub fn run(
+    mut log: Log,
+    (clock, check_every): (Clock, Duration),
+    shared: &Arc<Shared>,
+    stop: Stop,
+) -> std::io::Result<JoinHandle<()>> {
     let bell = log.bell();
+    let mut upkeep = Upkeep::new(check_every, Arc::clone(shared));
     drive("log", shared, move || {
         let turn = log.turn(clock.now());
+        upkeep.turn(&mut log, clock.now());
         if turn.is_idle() {
             if stop.is_asked() {
                 return Ok(Next::End);

@@ -145,7 +145,7 @@ impl World {
             Topic::Usage => Offset::new(committed[usize::from(lane.partition.0)]).expect("short"),
             _ => Offset::MAX,
         };
-        let _dropped = self.log.get_mut().retain(now, needed);
+        let _dropped = self.log.get_mut().retain(now, u64::MAX, needed);
         for partition in all_partitions() {
             let start = self.log.bounds(usage(partition))?.start.get();
             let (first, hashes) = &mut self.log.read[usize::from(partition.0)];

@@ -2,7 +2,7 @@
 
 use super::number::{dollars, grouped};
 use super::{right, table};
-use crate::report::{Amount, ClickHouse, Differing, PartitionAt, Rejects, Value, Verify};
+use crate::report::{Amount, ClickHouse, Differing, PartitionAt, Rejects, Republish, Value, Verify};
 
 /// Differences that are shown in full; JSON has more.
 const SHOWN: usize = 20;
@@ -10,6 +10,17 @@ const SHOWN: usize = 20;
 const EVENTS_SHOWN: usize = 5;
 /// Shared requests that are shown.
 const SHARED_SHOWN: usize = 5;
+
+/// That it is done.
+pub(crate) fn republish(report: &Republish) -> String {
+    let ms = report.took_ms;
+    format!(
+        "every key of {} partitions is published anew, after {}.{} s\n",
+        report.partitions,
+        ms / 1_000,
+        ms % 1_000 / 100
+    )
+}
 
 /// No difference, or each with both numbers.
 pub(crate) fn verify(report: &Verify) -> String {
