@@ -56,8 +56,9 @@ impl Memtable {
         self.len
     }
 
+    /// What its rows fill; room that was kept from the last commit is not among it.
     pub(crate) fn bytes(&self) -> usize {
-        self.rows.len() + self.values.len() + self.slots.len() * size_of::<u64>()
+        self.rows.len() + self.values.len() + self.len * size_of::<[u64; 2]>()
     }
 
     /// Forgets all rows. Keeps the room that they filled, and gives back what they left empty: the next hour may
