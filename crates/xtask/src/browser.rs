@@ -58,6 +58,6 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// The effective user owns its own `/proc/self`.
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     Ok(std::fs::metadata("/proc/self").context("reading /proc/self")?.uid() == 0)
 }

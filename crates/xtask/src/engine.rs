@@ -32,10 +32,7 @@ pub(crate) fn fetch() -> Result<PathBuf> {
         "the ClickHouse engine is packaged for x86-64 Linux only; elsewhere point Tally at a ClickHouse server: \
          TALLY__CLICKHOUSE__URL=http://host:8123"
     );
-    let home = engine_home(
-        env::var_os("XDG_CACHE_HOME").map(PathBuf::from),
-        env::var_os("HOME").map(PathBuf::from),
-    )?;
+    let home = cache_home()?.join("engine").join(VERSION);
     let library = home.join(LIBRARY);
     if library.exists() {
         match verify(&library, SHA256) {
@@ -47,13 +44,20 @@ pub(crate) fn fetch() -> Result<PathBuf> {
     Ok(library)
 }
 
-/// `<cache>/tally/engine/<version>`; one directory per version, so that old checkouts keep theirs.
-fn engine_home(cache: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf> {
+/// Where what is fetched lies: a directory per thing and version under it, so that old checkouts keep theirs.
+///
+/// # Errors
+/// When the environment names no cache directory.
+pub(crate) fn cache_home() -> Result<PathBuf> {
+    cache_of(env::var_os("XDG_CACHE_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
+}
+
+fn cache_of(cache: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf> {
     let cache = cache
         .filter(|path| path.is_absolute())
         .or_else(|| home.map(|home| home.join(".cache")))
         .context("no cache directory: set HOME, or XDG_CACHE_HOME to an absolute path")?;
-    Ok(cache.join("tally").join("engine").join(VERSION))
+    Ok(cache.join("tally"))
 }
 
 /// Downloads and unpacks in a directory of its own beside `library`, so that the last step is a rename.
@@ -186,7 +190,7 @@ fn size_of_tree(directory: &Path) -> u64 {
 }
 
 /// Fails unless the file's SHA-256 is `expected`, in hexadecimal.
-fn verify(file: &Path, expected: &str) -> Result<()> {
+pub(crate) fn verify(file: &Path, expected: &str) -> Result<()> {
     let mut hash = Sha256::new();
     let mut source = File::open(file).with_context(|| format!("opening {}", file.display()))?;
     let mut chunk = vec![0; 1 << 20];
@@ -200,7 +204,7 @@ fn verify(file: &Path, expected: &str) -> Result<()> {
     let found = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     ensure!(
         found == expected,
-        "{} is not the published engine: its SHA-256 is {found}, expected {expected}",
+        "{} is not what was published: its SHA-256 is {found}, expected {expected}",
         file.display()
     );
     Ok(())
@@ -208,10 +212,10 @@ fn verify(file: &Path, expected: &str) -> Result<()> {
 
 /// A directory of this process alone, gone when the fetch ends either way.
 #[derive(Debug)]
-struct Staging(PathBuf);
+pub(crate) struct Staging(PathBuf);
 
 impl Staging {
-    fn create(home: &Path) -> Result<Staging> {
+    pub(crate) fn create(home: &Path) -> Result<Staging> {
         let path = home.join(format!(".fetch-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| {
             format!("creating {}: is its parent writable, and the disk not full?", path.display())
@@ -219,7 +223,7 @@ impl Staging {
         Ok(Staging(path))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

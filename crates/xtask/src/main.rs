@@ -5,6 +5,7 @@
 
 mod browser;
 mod engine;
+mod kafka;
 mod suite;
 mod tidy;
 mod up;
@@ -32,7 +33,7 @@ enum Task {
     },
     /// Run every test there is; fails if any fails.
     Test,
-    /// Fetch the ClickHouse engine into the cache and print where it lies.
+    /// Fetch the ClickHouse engine and the Kafka broker of the tests into the cache and print where they lie.
     Fetch,
     /// Check what no compiler checks: rings, names, lengths, links, SQL; also a part of `test`.
     Tidy,
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     let outcome = match cli.task {
         Task::Up { args } => up::run(&root, &args),
         Task::Test => suite::run(&root),
-        Task::Fetch => engine::fetch().map(|library| println!("{}", library.display())),
+        Task::Fetch => fetch(&root),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {
@@ -54,6 +55,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The engine first: it is all that Tally itself needs, and Maven is missed by the tests alone.
+fn fetch(root: &Path) -> anyhow::Result<()> {
+    println!("{}", engine::fetch()?.display());
+    println!("{}", kafka::fetch(root)?.display());
+    Ok(())
 }
 
 /// The checkout this binary was built from.

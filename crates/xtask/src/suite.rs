@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{browser, engine};
+use crate::{browser, engine, kafka};
 
 /// What one step of the suite is called and does.
 struct Step<'a> {
@@ -40,6 +40,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             run: &|sh| Ok(cmd!(sh, "cargo clippy --workspace --all-targets --locked -- -D warnings").run()?),
         },
         Step { name: "engine", run: &|_| engine::fetch().map(|at| println!("{}", at.display())) },
+        Step { name: "broker", run: &|_| kafka::install(root).map(|at| println!("{}", at.display())) },
         Step { name: "browser", run: &|_| browser::install(root) },
         Step { name: "build", run: &|sh| Ok(cmd!(sh, "cargo test --workspace --locked --no-run").run()?) },
         Step {

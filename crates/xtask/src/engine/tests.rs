@@ -3,11 +3,11 @@ use super::*;
 #[test]
 fn the_cache_follows_the_environment() {
     let at = |cache: Option<&str>, home: Option<&str>| {
-        engine_home(cache.map(PathBuf::from), home.map(PathBuf::from)).map(|path| path.display().to_string())
+        cache_of(cache.map(PathBuf::from), home.map(PathBuf::from)).map(|path| path.display().to_string())
     };
-    assert_eq!(at(Some("/c"), Some("/h")).unwrap(), format!("/c/tally/engine/{VERSION}"));
-    assert_eq!(at(None, Some("/h")).unwrap(), format!("/h/.cache/tally/engine/{VERSION}"));
-    assert_eq!(at(Some("not/absolute"), Some("/h")).unwrap(), format!("/h/.cache/tally/engine/{VERSION}"));
+    assert_eq!(at(Some("/c"), Some("/h")).unwrap(), "/c/tally");
+    assert_eq!(at(None, Some("/h")).unwrap(), "/h/.cache/tally");
+    assert_eq!(at(Some("not/absolute"), Some("/h")).unwrap(), "/h/.cache/tally");
     assert!(at(None, None).unwrap_err().to_string().contains("set HOME"));
 }
 
@@ -20,7 +20,7 @@ fn a_changed_byte_is_told_from_the_published_file() {
     verify(&file, abc).unwrap();
     fs::write(&file, b"abd").unwrap();
     let said = verify(&file, abc).unwrap_err().to_string();
-    assert!(said.contains("is not the published engine") && said.contains(abc), "{said}");
+    assert!(said.contains("is not what was published") && said.contains(abc), "{said}");
 }
 
 #[test]
