@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tally_disk::DiskError;
-use tally_domain::{Lane, Offset};
+use tally_domain::{Lane, Offset, TopicId};
 
 /// Back-pressure: nothing was taken. Poll for acknowledgements, then append again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +118,29 @@ pub enum LogError {
         value: u64,
         /// What it may be.
         range: &'static str,
+    },
+    /// The topic was deleted and created again while it was open: another log under the same name.
+    #[error(
+        "reading the topic {name}: it was deleted and created again (its id was {known} and is {found}); stop, and \
+         start with the state of that topic, or begin a new installation"
+    )]
+    Recreated {
+        /// Of the topic, with its prefix.
+        name: String,
+        /// The life of the topic that was opened.
+        known: TopicId,
+        /// The life that is there now.
+        found: TopicId,
+    },
+    /// The service that keeps the log refuses, or does not answer.
+    #[error("{doing}: {cause}; {remedy}")]
+    Service {
+        /// What was asked of it.
+        doing: String,
+        /// What it said.
+        cause: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// What the disk refuses.
     #[error(transparent)]

@@ -1,0 +1,59 @@
+//! What brokers and librdkafka refuse, said with what to do about it.
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tally_log::LogError;
+
+/// The error of something that was asked of the brokers; `trouble` is what the client saw meanwhile.
+pub(crate) fn service(doing: impl Into<String>, code: Code, trouble: Option<&str>) -> LogError {
+    let cause = match trouble {
+        Some(trouble) => format!("{code} ({trouble})"),
+        None => code.to_string(),
+    };
+    LogError::Service { doing: doing.into(), cause, remedy: remedy(code, trouble.unwrap_or_default()) }
+}
+
+/// The same, of an error of the wrapper.
+pub(crate) fn refused(doing: impl Into<String>, error: &KafkaError, trouble: Option<&str>) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(code) => service(doing, code, trouble),
+        None => LogError::Service {
+            doing: doing.into(),
+            cause: error.to_string(),
+            remedy: "check the settings of [kafka]",
+        },
+    }
+}
+
+/// This client cannot say who it is.
+pub(crate) fn unknown(doing: impl Into<String>, cause: String) -> LogError {
+    let remedy = "check kafka.security.sasl.token_file, and what keeps the file fresh";
+    LogError::Service { doing: doing.into(), cause, remedy }
+}
+
+fn remedy(code: Code, trouble: &str) -> &'static str {
+    match code {
+        Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::GroupAuthorizationFailed => {
+            "give this user READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on the topics that begin with the prefix"
+        }
+        Code::SaslAuthenticationFailed | Code::Authentication => {
+            "check the mechanism, user and password of kafka.security.sasl, and that the broker knows them"
+        }
+        Code::SSL => "check the certificates of kafka.security.tls",
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            "the topic is gone: give it back, or begin a new installation"
+        }
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => {
+            "too few copies are alive: start the brokers that are down"
+        }
+        _ if trouble.contains("uthentication") || trouble.contains("SASL") => {
+            "check the mechanism, user and password of kafka.security.sasl, and that the broker knows them"
+        }
+        _ if trouble.contains("ssl") || trouble.contains("SSL") => {
+            "check the certificates of kafka.security.tls, and that this listener of the broker speaks TLS"
+        }
+        _ => "check that the brokers run and that kafka.brokers names them; it may be tried again",
+    }
+}
