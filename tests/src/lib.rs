@@ -1,6 +1,7 @@
 //! Runs the real binary on a data directory of its own, and keeps an account of its own of what must come out.
 
 mod binary;
+pub mod broker;
 pub mod http;
 pub mod installation;
 pub mod ledger;
