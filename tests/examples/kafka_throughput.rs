@@ -87,10 +87,8 @@ fn read(log: &KafkaLog, count: u64) -> Result<Duration> {
     let partitions = PartitionCount::new(PARTITIONS).context("at least one partition")?;
     let started = Instant::now();
     let mut reader = log.reader();
-    let mut next: Vec<(Lane, Offset)> = partitions
-        .all()
-        .map(|partition| (Lane { topic: Topic::Usage, partition }, Offset::ZERO))
-        .collect();
+    let mut next: Vec<(Lane, Offset)> =
+        partitions.all().map(|partition| (Lane { topic: Topic::Usage, partition }, Offset::ZERO)).collect();
     let mut records = Records::default();
     let mut seen = 0;
     while seen < count {
