@@ -16,6 +16,7 @@ use tally_node::config::Config;
 use tally_node::drive::Stop;
 use tally_node::installation::DataDir;
 use tally_node::roles::aggregate::{self, Aggregators};
+use tally_node::roles::engine::Child;
 use tally_node::roles::{archive, engine, log};
 use tally_node::shared::Shared;
 use tally_node::sink::SharedSink;
@@ -86,7 +87,7 @@ pub(crate) fn catch_up(
     let partitions = log.partitions();
     let ends = ends(&mut log.reader(), partitions)?;
     let clickhouse = runtime.block_on(engine::start(config, &std::env::current_exe()?))?;
-    let engine_pid = clickhouse.engine.as_ref().context("the engine is a child")?.pid();
+    let engine_pid = clickhouse.child.as_ref().and_then(Child::pid).context("the engine is a child")?;
     let (begun, cpu, engine_cpu) = (Instant::now(), process_cpu(), cpu_of(engine_pid));
     let threads = threads_cpu();
     let running = start(config, &dir, log, &clickhouse.database, &runtime, archived)?;
@@ -161,7 +162,8 @@ fn start(
     }
     stages.push((stop, folding));
     let stop = Stop::default();
-    let logging = log::run(log, clock, &shared, stop.clone())?;
+    let check_every = Duration::from_secs(config.log.retention.check_interval_s);
+    let logging = log::run(log, (clock, check_every), &shared, stop.clone())?;
     stages.push((stop, vec![logging]));
     Ok(Running { shared, stages })
 }
@@ -215,11 +217,8 @@ pub(crate) fn start_again(config: &Config, root: &Path) -> Result<Again> {
     let sink = SharedSink::start(clickhouse.database.clone())?;
     let (topic, partitions): (_, PartitionCount) = (log.topic_id(), log.partitions());
     let making = Aggregators { config, dir: &dir, secret: &secret, topic, partitions };
-    let mut accounts = 0;
     for partition in partitions.all() {
-        let aggregator = making.open(partition, (log.reader(), log.appender(), &sink))?;
-        accounts += aggregator.status().accounts;
+        let _opened = making.open(partition, (log.reader(), log.appender(), &sink))?;
     }
-    anyhow::ensure!(accounts > 0, "the state holds no account");
     Ok(Again { log: opened, engine, state: begun.elapsed().saturating_sub(opened + engine) })
 }

@@ -100,6 +100,12 @@ pub struct Child {
 }
 
 impl Child {
+    /// Process id, while the child is there.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.engine.as_ref().ok().map(Engine::pid)
+    }
+
     fn start(config: &Config, executable: &Path) -> Result<Self, StartError> {
         let mut recipe = Recipe::of(config, executable)?;
         let engine = recipe.start().map_err(StartError::Engine)?;
