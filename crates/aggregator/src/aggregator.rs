@@ -13,6 +13,7 @@ use crate::totals::TotalsTopic;
 use crate::{admit, control, recall, window};
 use tally_disk::Disk;
 use tally_domain::event::FUTURE_TOLERANCE_MS;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Lane, LogTime, Topic, WallTime};
 use tally_fold::{Batch, Changes, Fold, Moving, Recalled};
 use tally_log::{AppendLog, Bounds, ReadLog, Records};
@@ -113,6 +114,9 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         if self.rejects.is_crowded() {
             return Ok(false);
         }
+        if planted::is(Bug::ClockByTicks) {
+            window::raise(self, self.fold.log_time().after(now.ms()), self.fold.next())?;
+        }
         self.read()?;
         let latest = now.plus_ms(FUTURE_TOLERANCE_MS);
         self.waits_for = None;
@@ -143,7 +147,11 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         }
         let _step = trace_span!("read").entered();
         let bytes_max = self.settings.cadence.read_bytes_max;
-        let read = self.log.read(lane, self.fold.next(), bytes_max, &mut self.work.records);
+        let mut next = self.fold.next();
+        if planted::is(Bug::GapSkipped) || planted::is(Bug::RebuildFromTruncated) {
+            next = next.max(self.bounds.start);
+        }
+        let read = self.log.read(lane, next, bytes_max, &mut self.work.records);
         self.work.done = 0;
         let bounds = read.and_then(|()| self.log.bounds(lane));
         self.bounds = bounds.map_err(|source| PartError::Log { partition: lane.partition, source })?;

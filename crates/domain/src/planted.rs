@@ -35,6 +35,42 @@ bugs! {
     DuplicateCounted = "duplicate-counted", "A report that was seen before changes nothing.";
     RevisionNotReversed = "revision-not-reversed", "A revision takes back what it replaces.";
     MinuteStays = "minute-stays", "A slice leaves a window W after the clock reached its start.";
+    ClockByTicks = "clock-by-ticks", "The clock moves only by records of the log.";
+    CoarseStamps = "coarse-stamps", "An acknowledgement carries the version that it published, to the record.";
+    NewerForgotten = "newer-forgotten", "An acknowledgement removes a key only if its last change is not newer.";
+    LookupFromOccurred = "lookup-from-occurred", "Where an event is looked up follows from its id, never from occurred-at.";
+    KeyByPerson = "key-by-person", "The log key is the account as it was claimed, never what it was mapped to.";
+    ThinEntry = "thin-entry", "An index entry holds all that the join needs.";
+    FreshBySequence = "fresh-by-sequence", "Only an id minted from its sequence is fresh without a look-up.";
+    RebuildFromTruncated = "rebuild-from-truncated", "Only a state whose lineage reaches the first offset may publish.";
+    GapSkipped = "gap-skipped", "A log that starts beyond the next offset is an error, never a reset.";
+    RawAppendedAt = "raw-appended-at", "LogTime is the greatest appended-at so far.";
+    NoIncarnation = "no-incarnation", "A new topic begins a new incarnation, above all versions of the old one.";
+    ZeroDropped = "zero-dropped", "A key that becomes zero is published as zero.";
+    AheadOfSync = "ahead-of-sync", "Readers see only durable records.";
+    EarlyAtOnce = "early-at-once", "A slice enters a window when the clock reaches its start.";
+    MisroutedAccepted = "misrouted-accepted", "A record in the wrong partition is rejected.";
+    RetractionTied = "retraction-tied", "A retraction wins a tie of revisions.";
+    LiveSessions = "live-sessions", "A session spans all accepted reports, losers included.";
+    SetBackUnnoticed = "set-back-unnoticed", "A ClickHouse that shows less than it acknowledged is filled again.";
+    CommitBeforeState = "commit-before-state", "The offset lives with the state that it produced.";
+    OffByOne = "off-by-one", "A batch ends before the next record, and the next one begins with it.";
+    ExpiryTwice = "expiry-twice", "A slice leaves a window once, also over a restart.";
+    HalfRestored = "half-restored", "A checkpoint is read whole.";
+    CostRounding = "cost-rounding", "Cost is rounded half to even, once per event.";
+    MarkTooLate = "mark-too-late", "Any record that names a minted id raises the mark.";
+    GenerationLost = "generation-lost", "A merge keeps every generation that goes in.";
+    EqualCopyReprices = "equal-copy-reprices", "An event is priced at the first of its equal winning copies.";
+    LowerBookObeyed = "lower-book-obeyed", "A control record with a lower number is ignored.";
+    RejectsUnsafe = "rejects-unsafe", "The state passes a reject only when that is kept.";
+    ProgressAhead = "progress-ahead", "Progress is the version up to which every change is acknowledged.";
+    RevisionAgeless = "revision-ageless", "Age is judged on each report, revisions included.";
+    FarAheadFolded = "far-ahead-folded", "A record more than five minutes ahead of the driver's clock waits.";
+    PricesBesideState = "prices-beside-state", "The price book in force is part of the state.";
+    LayoutIgnored = "layout-ignored", "The partition count is fixed for life.";
+    SweepSkips = "sweep-skips", "Publishing every key anew leaves none out.";
+    RefusalTaken = "refusal-taken", "What was refused stays due.";
+    ForgottenEarly = "forgotten-early", "Generations are dropped after retention and tolerance, not before.";
 }
 
 impl Bug {

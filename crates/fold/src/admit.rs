@@ -32,7 +32,7 @@ impl Acceptance {
             return Err((Reason::KeyMismatch, detail));
         }
         let home = partition_of(key, self.partitions);
-        if home != self.partition {
+        if home != self.partition && !planted::is(Bug::MisroutedAccepted) {
             let detail = format!(
                 "account {} belongs to partition {home} of {}; this is {}: use the murmur2 partitioner",
                 usage.account,
@@ -60,7 +60,8 @@ impl Acceptance {
             let detail = format!("the id was minted at {shown}, the log's time is {log_time}");
             return Err((Reason::Future, detail + "; at most 5 minutes ahead are accepted"));
         }
-        if usage.occurred_at.ms() < self.earliest_ms(log_time) {
+        let judged = usage.revision.0 == 0 || !planted::is(Bug::RevisionAgeless);
+        if judged && usage.occurred_at.ms() < self.earliest_ms(log_time) {
             let days = self.index_retention_days;
             let detail = format!("occurred_at is {}, the log's time {log_time}", usage.occurred_at);
             return Err((Reason::TooOld, detail + &format!("; events are remembered for {days} days")));
@@ -89,7 +90,7 @@ impl std::fmt::Display for Hex<'_> {
 fn rank(report: &Report) -> impl Ord + use<> {
     (
         report.revision,
-        report.kind.code(),
+        if planted::is(Bug::RetractionTied) { 0 } else { report.kind.code() },
         report.usage.of(Class::Output),
         report.usage.total(),
         Reverse(report.occurred),
@@ -104,7 +105,8 @@ pub fn admit(report: &Report, seen: Option<&Report>) -> Verdict {
     if planted::is(Bug::DuplicateCounted) && report.content == seen.content {
         return Verdict::Fresh;
     }
-    if rank(report) > rank(seen) {
+    let equal = planted::is(Bug::EqualCopyReprices) && rank(report) == rank(seen);
+    if rank(report) > rank(seen) || equal {
         Verdict::Revised { was: *seen, conflict }
     } else {
         Verdict::Duplicate { conflict }

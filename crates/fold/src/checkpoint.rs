@@ -10,6 +10,7 @@ use crate::producer::{self, Producers};
 use crate::report::{AccountIx, DimsIx, RunIx};
 use crate::rows::{DirtyRows, Keyspace};
 use crate::window::Totals;
+use tally_domain::planted::{self, Bug};
 use tally_domain::price::PriceBook;
 use tally_domain::{
     AccountKey, Day, Epoch, Hash128, Hour, Incarnation, LogTime, Offset, Partition, PartitionCount,
@@ -135,7 +136,7 @@ impl Restore {
         same_settings(&read_settings(&mut from)?, &settings)?;
         let mut fold = Fold::new(settings);
         fold.log_time = LogTime::from_ms(from.i64()?).ok_or(from.damaged())?;
-        fold.clock = fold.log_time.minute();
+        fold.clock = fold.log_time.minute().plus(if planted::is(Bug::ExpiryTwice) { -1 } else { 0 });
         fold.next = Offset::new(from.u64()?).ok_or(from.damaged())?;
         fold.last_record = u64::from_be_bytes(from.array()?);
         fold.incarnation = Incarnation(from.u64()?.try_into().map_err(|_| from.damaged())?);
@@ -143,7 +144,7 @@ impl Restore {
         fold.topic = Some(TopicId(from.hash()?)).filter(|_| has_topic);
         fold.policy = from.u32()?;
         fold.book_text = from.bytes()?.to_vec();
-        if !fold.book_text.is_empty() {
+        if !fold.book_text.is_empty() && !planted::is(Bug::PricesBesideState) {
             let book = PriceBook::parse(&fold.book_text).map_err(|_| from.damaged())?;
             fold.prices = Prices::new(book);
         }

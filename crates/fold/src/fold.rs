@@ -11,6 +11,7 @@ use crate::report::{AccountIx, Report, RunIx};
 use crate::step::Work;
 use crate::window::Totals;
 use tally_domain::entry::{Barrier, Document};
+use tally_domain::planted::{self, Bug};
 use tally_domain::price::PriceBook;
 use tally_domain::published::{Counts, Progress};
 use tally_domain::{
@@ -238,9 +239,8 @@ impl Fold {
             return self.reject(at.offset, reason, detail, batch);
         }
         let run = self.sender(usage);
-        if let Err((reason, detail)) =
-            form.and_then(|()| self.settings.acceptance.time(batch.log_time, usage))
-        {
+        let log_time = if planted::is(Bug::RawAppendedAt) { at.appended_at } else { batch.log_time };
+        if let Err((reason, detail)) = form.and_then(|()| self.settings.acceptance.time(log_time, usage)) {
             batch.refused.push(Refused {
                 offset: at.offset,
                 log_time: batch.log_time,
@@ -310,14 +310,20 @@ impl Fold {
             Minting::Other { run, sequence } => Some((run, sequence)),
             Minting::No => None,
         };
-        let new = minted == Minting::Own && usage.sequence > self.producers.named(run);
-        if let Some((run, sequence)) = named {
+        let new = minted == Minting::Own && usage.sequence > self.producers.named(run)
+            || planted::is(Bug::FreshBySequence)
+                && self.producers.run(run).is_none_or(|run| usage.sequence > run.mark);
+        let late = planted::is(Bug::MarkTooLate) && minted != Minting::Own;
+        if let Some((run, sequence)) = named.filter(|_| !late) {
             self.producers.name(run, sequence);
         }
         if new {
             return Probe::None;
         }
-        let minted_at = usage.minted_at_ms.filter(|_| is_original(usage)).and_then(EventTime::from_ms);
+        let mut minted_at = usage.minted_at_ms.filter(|_| is_original(usage)).and_then(EventTime::from_ms);
+        if planted::is(Bug::LookupFromOccurred) {
+            minted_at = Some(usage.occurred_at);
+        }
         minted_at.map_or(Probe::All, |at| Probe::FromDay(Day(at.minute().day().0.saturating_sub(1))))
     }
 
@@ -355,6 +361,9 @@ impl Fold {
             held.for_each(|posting| shift(std::slice::from_ref(window), posting));
         }
         self.clock = to;
+        if planted::is(Bug::ClockByTicks) {
+            self.log_time = self.log_time.after(to.start_ms());
+        }
     }
 
     /// Folds a control record. The clock must already be at its minute.
@@ -380,7 +389,7 @@ impl Fold {
     }
 
     fn prices(&mut self, offset: Offset, document: &Document<'_>) -> Obeyed {
-        if document.number <= self.prices.book.number() {
+        if document.number <= self.prices.book.number() && !planted::is(Bug::LowerBookObeyed) {
             return Obeyed::Ignored;
         }
         let detail = match PriceBook::parse(document.body) {
@@ -414,7 +423,7 @@ impl Fold {
         }
         self.judge(barrier)?;
         self.topic = Some(barrier.topic);
-        self.incarnation = Incarnation(barrier.number);
+        self.incarnation = Incarnation(if planted::is(Bug::NoIncarnation) { 1 } else { barrier.number });
         self.republish(&Destination::ALL);
         Ok(Obeyed::Done)
     }
@@ -425,7 +434,7 @@ impl Fold {
             return Err(Refusal::OtherTopic { number, known, found: barrier.topic });
         }
         let (known, found) = (self.settings.acceptance.partitions.get(), barrier.partitions.get());
-        if known != found {
+        if known != found && !planted::is(Bug::LayoutIgnored) {
             return Err(Refusal::OtherPartitionCount { number, known, found });
         }
         let (known, found) = (self.settings.secret_check, barrier.secret_check);

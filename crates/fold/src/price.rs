@@ -3,6 +3,7 @@
 use crate::names::Names;
 use crate::report::Report;
 use tally_domain::Usage;
+use tally_domain::planted::{self, Bug};
 use tally_domain::price::{ModelIx, PriceBook, Rate};
 
 const MILLION: i128 = 1_000_000;
@@ -53,6 +54,7 @@ pub(crate) fn price(rate: Option<&Rate>, usage: &Usage) -> Option<Usage> {
 fn half_to_even(millionths: i128) -> Option<i128> {
     let whole = millionths.checked_div_euclid(MILLION)?;
     let twice_rest = millionths.checked_rem_euclid(MILLION)?.checked_mul(2)?;
-    let up = twice_rest > MILLION || (twice_rest == MILLION && whole & 1 == 1);
+    let up =
+        twice_rest > MILLION || (twice_rest == MILLION && (whole & 1 == 1 || planted::is(Bug::CostRounding)));
     whole.checked_add(i128::from(up))
 }

@@ -3,6 +3,7 @@
 use crate::fold::Fold;
 use crate::outbox::{Destination, Due, DueKey, HourKey, SessionId, Slot, Sweep, SweepPage};
 use crate::report::{AccountIx, DimsIx, RunIx};
+use tally_domain::planted::{self, Bug};
 use tally_domain::published::{Counts, HourRow, ProducerRow, ReceiptRow, Rows, SessionRow, TotalRow};
 use tally_domain::{Day, EventTime, LogTime, Sequence, Usage};
 
@@ -39,7 +40,10 @@ impl Fold {
         due.keys.extend((place..until).filter_map(|place| self.key_at(from, place)));
         due.room = 0;
         let to = match from {
-            _ if until < end => Some(moved(from, until)),
+            _ if until < end => {
+                let skipped = u32::from(planted::is(Bug::SweepSkips));
+                Some(moved(from, until.saturating_add(skipped)))
+            }
             Sweep::Totals(_) if totals => None,
             Sweep::Totals(_) => Some(Sweep::Receipts(0)),
             Sweep::Receipts(_) => Some(Sweep::Producers(0)),
@@ -88,6 +92,9 @@ impl Fold {
                 DueKey::Producer(run) => into.producers.push(self.producer_row(run)),
                 DueKey::Hour(_) | DueKey::Session(_) => {}
             }
+        }
+        if planted::is(Bug::ZeroDropped) {
+            into.totals.retain(|row| row.windows.iter().any(|usage| !usage.is_zero()));
         }
     }
 

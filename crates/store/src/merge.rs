@@ -4,6 +4,7 @@
 //! next commit; until then the manifest names what was merged, so a crash costs work and nothing else.
 
 use std::{ops::Range, sync::Arc};
+use tally_domain::planted::{self, Bug};
 
 use tally_disk::{Disk, DiskFile};
 
@@ -67,7 +68,9 @@ impl<D: Disk> Engine<D> {
         let Some((keyspace, range)) = due else { return Ok(None) };
         let table = &self.tables[keyspace];
         let runs = &table.runs[range];
-        let walk = Walk::new(table.keyspace, table.horizon, runs.iter().cloned(), &[])?;
+        let lost = planted::is(Bug::GenerationLost) && table.keyspace.expiry == Expiry::Generation;
+        let read = runs.iter().skip(usize::from(lost)).cloned();
+        let walk = Walk::new(table.keyspace, table.horizon, read, &[])?;
         let inputs = runs.iter().map(|run| run.facts.number).collect();
         let rows_max = runs.iter().map(|run| run.facts.rows).sum();
         let number = self.next_number;

@@ -13,6 +13,7 @@ mod moving;
 mod recall;
 
 use tally_disk::Disk;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{
     LogTime, Usage, Window,
     published::{Rows, SessionRow},
@@ -116,13 +117,18 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// When the disk refuses. Nothing in memory is lost, and committing again is right.
     pub fn commit(&mut self, fold: &mut Fold) -> Result<(), StoreError> {
+        if planted::is(Bug::CommitBeforeState) {
+            self.engine.commit(&fold.meta())?;
+        }
         self.dirty.clear();
         fold.drain_dirty(&mut self.dirty);
         for (space, key, value) in self.dirty.iter() {
             self.engine.put(FOLD + usize::from(space.code()), key, value, 0)?;
         }
         self.dirty.clear();
-        self.engine.commit(&fold.meta())?;
+        if !planted::is(Bug::CommitBeforeState) {
+            self.engine.commit(&fold.meta())?;
+        }
         // Runs have changed: what the edges read ahead is no longer all that there is.
         self.edges.iter_mut().for_each(Edge::forget);
         Ok(())
@@ -197,7 +203,8 @@ impl<D: Disk> Store<D> {
     /// LogTime has come here: what is older than its retention is gone, for every reader at once.
     fn reach(&mut self, log_time: LogTime) {
         let today = log_time.minute().day().0;
-        let oldest = today.saturating_sub(self.retention_days).saturating_sub(TOLERANCE_DAYS);
+        let kept = if planted::is(Bug::ForgottenEarly) { 9 } else { self.retention_days };
+        let oldest = today.saturating_sub(kept).saturating_sub(TOLERANCE_DAYS);
         self.engine.expire(INDEX, oldest);
         self.engine.expire(SESSIONS, oldest);
         let days = self.retention_days.saturating_mul(2).saturating_add(TOLERANCE_DAYS);
@@ -307,9 +314,10 @@ fn restore<D: Disk>(engine: &Engine<D>, settings: Settings, meta: &[u8]) -> Resu
     let mut restore = Restore::begin(settings, meta).map_err(NotRestored::Fold)?;
     for space in FoldSpace::ALL {
         let mut refused = None;
+        let half = planted::is(Bug::HalfRestored) && space == FoldSpace::Totals;
         let visit = |key: &[u8], value: &[u8]| {
             refused = restore.row(space, key, value).err();
-            refused.is_none()
+            refused.is_none() && !half
         };
         engine.walk(FOLD + usize::from(space.code()), &[], visit).map_err(NotRestored::Store)?;
         if let Some(damaged) = refused {
