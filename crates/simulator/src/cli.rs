@@ -1,6 +1,7 @@
 //! What can be asked of the simulator.
 
 use crate::act::life;
+use crate::bugs::{hunt, line, plant};
 use crate::life::{live, lived, seed, shrink};
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ enum What {
         /// So many acts instead of those that the seed says.
         #[arg(long)]
         steps: Option<usize>,
+        /// With this bug built in; see `bugs`.
+        #[arg(long)]
+        bug: Option<String>,
     },
     /// Lives one seed after another, and makes short what breaks a promise.
     Search {
@@ -42,22 +46,45 @@ enum What {
         /// Ends with the first broken promise.
         #[arg(long)]
         first: bool,
+        /// With this bug built in; see `bugs`.
+        #[arg(long)]
+        bug: Option<String>,
     },
+    /// Builds in one bug after another and says after how many lives each is found: the table of docs/simulator.md.
+    Bugs,
 }
 
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.what {
-            What::Run { seed, steps } => {
+            What::Run { seed, steps, bug } => {
+                bug.as_deref().map(plant).transpose()?;
                 let (broken, drawing) = lived(seed, &life(seed, steps), true);
                 for line in drawing {
                     writeln!(stdout(), "{line}")?;
                 }
                 tell(seed, broken.as_deref())
             }
-            What::Search { from, span, first } => search(from, span, first),
+            What::Search { from, span, first, bug } => {
+                bug.as_deref().map(plant).transpose()?;
+                search(from, span, first)
+            }
+            What::Bugs => bugs(),
         }
     }
+}
+
+fn bugs() -> anyhow::Result<ExitCode> {
+    let mut lost = 0;
+    let mut out = stdout().lock();
+    writeln!(out, "| bug | the rule it breaks | found within | as |\n|---|---|---|---|")?;
+    hunt(|bug, found| {
+        lost += u32::from(found.is_none());
+        let line = line(bug, found.as_ref());
+        // Whoever closes the pipe has seen enough.
+        let _seen = writeln!(out, "{line}");
+    })?;
+    Ok(if lost > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn tell(seed: u64, broken: Option<&str>) -> anyhow::Result<ExitCode> {

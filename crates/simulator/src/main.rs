@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod act;
+mod bugs;
 mod cli;
 mod clickhouse;
 mod life;

@@ -1,25 +1,66 @@
 //! Lives of many seeds, and no broken promise.
 
 use crate::act::{Act, life};
-use crate::life::{lived, seed, shrink};
+use crate::life::{lived, shrink};
+use tally_domain::planted::Bug;
 
 /// So many lives take some 20 seconds of a processor in a debug build.
+#[cfg(not(tally_planted))]
 const LIVES: u64 = 2_000;
 
+/// The bugs of the table in the docs: name, rule, and within how many lives each is found.
+fn table() -> Vec<(&'static str, &'static str, u64)> {
+    let lines = include_str!("../../../docs/simulator.md").lines();
+    let cells = lines.filter_map(|line| line.strip_prefix("| `")).map(|line| line.split(" | "));
+    cells
+        .map(|mut cells| {
+            let mut next = || cells.next().expect("a line of the table has four cells");
+            (next().trim_end_matches('`'), next(), next().parse().expect("a number of lives"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_table_in_the_docs_names_every_bug_and_its_rule() {
+    let listed: Vec<_> = table().into_iter().map(|(name, rule, _)| (name, rule)).collect();
+    let bugs: Vec<_> = Bug::ALL.iter().map(|bug| (bug.name(), bug.breaks())).collect();
+    assert_eq!(listed, bugs, "write the table anew with `tally-simulator bugs`");
+    assert!(bugs.len() >= 25);
+}
+
+#[cfg(tally_planted)]
+#[test]
+fn every_bug_is_found_within_its_number_of_lives() {
+    let within = table();
+    let mut lost = vec![];
+    crate::bugs::hunt(|bug, found| {
+        let (_, _, most) = within[Bug::ALL.iter().position(|it| *it == bug).unwrap()];
+        println!("{}", crate::bugs::line(bug, found.as_ref()));
+        if found.is_none_or(|found| found.lives > most) {
+            lost.push((bug.name(), most));
+        }
+    })
+    .unwrap();
+    assert_eq!(lost, [], "bugs that were not found within so many lives");
+}
+
 /// Seeds from `first` on, every second one.
+#[cfg(not(tally_planted))]
 fn keeps_every_promise(first: u64) {
     for nth in (first..LIVES).step_by(2) {
-        if let Some(why) = seed(nth) {
+        if let Some(why) = crate::life::seed(nth) {
             panic!("{why}; seed {nth}");
         }
     }
 }
 
+#[cfg(not(tally_planted))]
 #[test]
 fn no_even_seed_breaks_a_promise() {
     keeps_every_promise(0);
 }
 
+#[cfg(not(tally_planted))]
 #[test]
 fn no_odd_seed_breaks_a_promise() {
     keeps_every_promise(1);

@@ -47,10 +47,19 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             name: "test",
             run: &|sh| Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast").run()?),
         },
+        Step { name: "planted", run: &|sh| planted(sh, root) },
         Step { name: "pages", run: &|_| browser::test(root) },
         Step { name: "docs", run: &documentation },
     ];
     conclude(&perform(&shell, &steps))
+}
+
+/// The simulator with bugs on purpose in the parts that it drives: it must find each.
+fn planted(shell: &Shell, root: &Path) -> Result<()> {
+    let _bugs = shell.push_env("RUSTC_WORKSPACE_WRAPPER", root.join("tests/planted-rustc"));
+    // A cache of compilations takes the one build for the other.
+    let _no_cache = shell.push_env("RUSTC_WRAPPER", "");
+    Ok(cmd!(shell, "cargo test --package tally-simulator --bins --locked").run()?)
 }
 
 fn documentation(shell: &Shell) -> Result<()> {
