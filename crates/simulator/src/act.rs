@@ -85,8 +85,8 @@ pub(crate) enum Act {
     ServerRestart,
     /// ClickHouse starts anew with the tables of the last copy.
     SetBack,
-    /// The log forgets what is old.
-    Retain,
+    /// So many days later the log forgets what is old.
+    Retain(i64),
     /// The totals topic keeps the last record of each key.
     Compact(u16),
     /// The second instance loses its disk for good.
@@ -229,7 +229,7 @@ const ACTS: &[(u64, bool, Make)] = &[
     (1, false, |_| Act::BackUp),
     (1, true, |_| Act::ServerRestart),
     (1, true, |_| Act::SetBack),
-    (1, true, |_| Act::Retain),
+    (2, true, |draw| Act::Retain(draw.of(&[0, 39]))),
     (1, true, |draw| Act::Compact(draw.small(2).into())),
     (1, true, |_| Act::LoseDisk),
     (1, true, |draw| Act::CopyState(draw.small(2).into())),

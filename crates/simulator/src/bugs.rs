@@ -83,7 +83,7 @@ pub(crate) fn line(bug: Bug, found: Option<&Found>) -> String {
     let (name, rule) = (bug.name(), bug.breaks());
     let Some(Found { lives, why }) = found else { return format!("| `{name}` | {rule} | not found | |") };
     // Other code lives other lives: room for that.
-    let within = [10, 30, 100, 300, 1_000, LIVES_MAX].into_iter().find(|within| *within >= lives * 3);
+    let within = [30, 100, 300, 1_000, LIVES_MAX].into_iter().find(|within| *within >= lives * 10);
     format!("| `{name}` | {rule} | {} | {} |", within.unwrap_or(LIVES_MAX), symptom(why))
 }
 

@@ -81,7 +81,10 @@ impl World {
                 let since = self.now.ms() - 20 * 86_400_000;
                 self.clickhouse.borrow_mut().set_back(since);
             }
-            Act::Retain => return self.retain(),
+            Act::Retain(days) => {
+                self.now = self.now.plus_ms(days * 86_400_000);
+                return self.retain();
+            }
             Act::Compact(partition) => {
                 let lane = Lane { topic: Topic::Totals, partition: Partition(partition % PARTITIONS) };
                 let now = self.log_now();
