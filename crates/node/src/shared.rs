@@ -83,16 +83,17 @@ impl Shared {
         self.ring(changed);
     }
 
-    /// What the newest complete ranking has passed.
-    pub fn tell_ranked(&self, vector: BTreeMap<Partition, Version>, people: u64) {
+    /// What the newest complete ranking has passed. One that was found rather than made has no age: nobody here
+    /// knows when it was made.
+    pub fn tell_ranked(&self, vector: &BTreeMap<Partition, Version>, people: u64, is_own: bool) {
         let changed = {
             let mut told = self.lock();
-            let changed = told.ranked != vector;
+            let changed = told.ranked != *vector;
             if changed {
-                told.ranked_at = Some(Instant::now());
+                told.ranked_at = is_own.then(Instant::now);
+                told.ranked.clone_from(vector);
             }
             told.people_ranked = people;
-            told.ranked = vector;
             changed
         };
         self.ring(changed);

@@ -1,13 +1,13 @@
 //! The HTTP edge: the live board, one person, status, and the wish for a snapshot. Loopback; reads [`Live`] alone.
 //!
 //! ```text
-//! GET  /v1/board?window=30d&by=tokens&offset=0&limit=50&search=ann
+//! GET  /v1/board?window=30d&by=tokens&offset=0&limit=50&search=ann&around=<person>
 //! GET  /v1/person/<32 hexadecimal digits>
 //! GET  /v1/status
 //! POST /v1/snapshot   {"positions": {"0": 42}, "timeout_ms": 10000}   answers once a stored snapshot is past them
 //! ```
 
-use crate::live::{Live, Ranked, Stored};
+use crate::live::{Live, Ranked, Stored, less, total};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -47,8 +47,11 @@ struct Asked {
     offset: usize,
     #[serde(default = "page")]
     limit: usize,
+    /// Part of a name, an e-mail or a subject, or the first digits of an id.
     #[serde(default)]
     search: String,
+    /// The page that this person is on, instead of `offset`.
+    around: Option<PersonId>,
 }
 
 fn days30() -> String {
@@ -61,6 +64,7 @@ const fn page() -> usize {
     50
 }
 
+/// The lines of one page: its people, everyone else, and everyone. The first two add up to the third.
 async fn board(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
     let Some(window) = Window::from_name(&asked.window) else {
         return refused(&format!("window is {:?}; write 24h, 7d, 30d or lifetime", asked.window));
@@ -70,30 +74,59 @@ async fn board(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Res
     };
     let board = Board { metric, window };
     let ranked = live.ranked();
+    let limit = asked.limit.clamp(1, LIMIT_MAX);
+    let offset = asked.around.map_or(asked.offset, |person| before(&ranked, person, board, limit));
     let search = asked.search.to_lowercase();
-    let found = ranked
-        .board(board)
-        .filter(|(totals, _)| search.is_empty() || is_found(&live, totals.person, &search));
-    let rows: Vec<Value> = found
-        .skip(asked.offset)
-        .take(asked.limit.min(LIMIT_MAX))
-        .map(|(totals, standing)| row(&live, totals, window, standing))
-        .collect();
-    let head = head(&ranked);
-    Json(json!({
-        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
-        "window": window.name(), "by": metric.name(), "rows": rows,
-    }))
-    .into_response()
+    let is_found = |person| search.is_empty() || is_found(&live, person, &search);
+    let found: Vec<_> = ranked.board(board).filter(|(totals, _)| is_found(totals.person)).collect();
+    let shown = found.get(offset..).unwrap_or_default();
+    let shown = shown.get(..limit).unwrap_or(shown);
+    let company = ranked.company(window);
+    let others = less(&company, &total(shown.iter().map(|(totals, _)| totals.window(window))));
+    let people = ranked.snapshot.people.len();
+    let rows: Vec<Value> =
+        shown.iter().map(|(totals, standing)| row(&live, totals, window, standing)).collect();
+    let mut answer = head(&ranked);
+    extend(
+        &mut answer,
+        json!({
+            "window": window.name(), "by": metric.name(), "found": found.len(), "skipped": offset, "rows": rows,
+            "company": line(&company, people), "others": line(&others, people.saturating_sub(shown.len())),
+        }),
+    );
+    Json(answer).into_response()
+}
+
+/// How many stand before the page that a person is on; none when they are not ranked.
+fn before(ranked: &Ranked, person: PersonId, board: Board, limit: usize) -> usize {
+    let place = ranked.standing(person, board).and_then(|standing| usize::try_from(standing.place).ok());
+    place.map_or(0, |place| place.saturating_sub(1) / limit * limit)
 }
 
 fn is_found(live: &Live, person: PersonId, search: &str) -> bool {
     live.name(person).words.contains(search) || person.to_string().starts_with(search)
 }
 
-fn head(ranked: &Ranked) -> (Option<String>, u64) {
+/// What every answer says of the ranking: the minute it is true for, its number, which one it is since the start.
+fn head(ranked: &Ranked) -> Value {
     let as_of = (ranked.snapshot.number > 0).then(|| instant(ranked.snapshot.as_of));
-    (as_of, ranked.snapshot.number)
+    json!({
+        "as_of": as_of, "snapshot": ranked.snapshot.number, "revision": ranked.revision,
+        "people": ranked.snapshot.people.len(),
+    })
+}
+
+/// Several people's usage.
+fn line(sum: &Sum, people: usize) -> Value {
+    let mut line = usage(sum);
+    extend(&mut line, json!({ "people": people }));
+    line
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
 }
 
 fn row(live: &Live, totals: &PersonTotals, window: Window, standing: &Standing) -> Value {
@@ -102,9 +135,7 @@ fn row(live: &Live, totals: &PersonTotals, window: Window, standing: &Standing) 
         "rank": standing.rank, "place": standing.place, "movement": standing.climbed,
         "person": totals.person.to_string(), "name": live.name(totals.person).shown,
     });
-    if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
-        row.extend(more);
-    }
+    extend(&mut row, more);
     row
 }
 
@@ -115,7 +146,7 @@ fn usage(sum: &Sum) -> Value {
         "tokens": whole(sum.tokens()), "input": whole(input), "cache_read": whole(cache_read),
         "cache_write_5m": whole(cache_write_5m), "cache_write_1h": whole(cache_write_1h), "output": whole(output),
         "reasoning": whole(reasoning), "requests": whole(requests), "unpriced_tokens": whole(unpriced),
-        "list_cost_usd": NanoUsd(cost).to_string(), "cache_read_share": share(cache_read, sum.tokens()),
+        "cost_nano_usd": whole(cost), "list_cost_usd": NanoUsd(cost).to_string(), "cache_read_share": share(cache_read, sum.tokens()),
     })
 }
 
@@ -151,23 +182,18 @@ async fn person(State(live): State<Arc<Live>>, Path(person): Path<String>) -> Re
             (window.name().to_owned(), value)
         })
         .collect();
-    let head = head(&ranked);
-    Json(json!({
-        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
-        "person": person.to_string(), "name": live.name(person).shown, "windows": windows,
-    }))
-    .into_response()
+    let mut answer = head(&ranked);
+    let name = live.name(person).shown;
+    extend(&mut answer, json!({ "person": person.to_string(), "name": name, "windows": windows }));
+    Json(answer).into_response()
 }
 
 async fn status(State(live): State<Arc<Live>>) -> Response {
     let ranked = live.ranked();
-    let head = head(&ranked);
-    let stored = live.stored().borrow().clone();
-    Json(json!({
-        "as_of": head.0, "snapshot": head.1, "people": ranked.snapshot.people.len(),
-        "vector": vector(&ranked.snapshot.vector), "stored": stored.map(|stored| told(&stored)),
-    }))
-    .into_response()
+    let stored = live.stored().borrow().as_ref().map(told);
+    let mut answer = head(&ranked);
+    extend(&mut answer, json!({ "vector": vector(&ranked.snapshot.vector), "stored": stored }));
+    Json(answer).into_response()
 }
 
 fn told(stored: &Stored) -> Value {

@@ -1,5 +1,5 @@
 //! Which snapshots are kept: all of an hour, the first of each hour for seven days, the first of each UTC day for
-//! 400 days. Ages are counted from the newest snapshot, never from a wall clock.
+//! 400 days. Ages are counted from snapshots, never from a wall clock.
 
 use tally_clickhouse::rows::KeepCode;
 use tally_domain::Minute;
@@ -25,15 +25,16 @@ pub fn keep(previous: Option<Minute>, as_of: Minute) -> KeepCode {
     }
 }
 
-/// Those whose time is over.
-pub fn expired(kept: &[Kept], as_of: Minute) -> impl Iterator<Item = &Kept> {
+/// Those whose time is over. Ages are counted from the snapshot that was the newest until now, because somebody may be
+/// reading it still: after a long pause it is old itself, and goes with the next.
+pub fn expired(kept: &[Kept], previous: Minute) -> impl Iterator<Item = &Kept> {
     kept.iter().filter(move |partition| {
         let minutes = match partition.keep {
             KeepCode::All => 60,
             KeepCode::Hourly => 7 * 1_440,
             KeepCode::Daily => 400 * 1_440,
         };
-        partition.newest.plus(minutes) < as_of
+        partition.newest.plus(minutes) <= previous
     })
 }
 
@@ -57,10 +58,13 @@ mod tests {
         let partition = |keep, newest| Kept { id: format!("{keep:?}"), keep, newest: Minute(newest) };
         let kept =
             [partition(KeepCode::All, 0), partition(KeepCode::Hourly, 0), partition(KeepCode::Daily, 0)];
-        let gone = |as_of| expired(&kept, Minute(as_of)).map(|kept| kept.keep).collect::<Vec<_>>();
-        assert_eq!(gone(60), []);
-        assert_eq!(gone(61), [KeepCode::All]);
-        assert_eq!(gone(7 * 1_440 + 1), [KeepCode::All, KeepCode::Hourly]);
-        assert_eq!(gone(400 * 1_440 + 1).len(), 3);
+        let gone = |previous| expired(&kept, Minute(previous)).map(|kept| kept.keep).collect::<Vec<_>>();
+        assert_eq!(gone(0), []);
+        assert_eq!(gone(59), []);
+        assert_eq!(gone(60), [KeepCode::All]);
+        assert_eq!(gone(7 * 1_440 - 1), [KeepCode::All]);
+        assert_eq!(gone(7 * 1_440), [KeepCode::All, KeepCode::Hourly]);
+        assert_eq!(gone(400 * 1_440 - 1).len(), 2);
+        assert_eq!(gone(400 * 1_440).len(), 3);
     }
 }

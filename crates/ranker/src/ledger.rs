@@ -72,6 +72,11 @@ impl Ledger {
         }
     }
 
+    /// The accounts of a person, by hash.
+    pub fn accounts(&self, person: PersonId) -> impl Iterator<Item = &AccountKey> {
+        self.owned.get(&person).into_iter().flatten()
+    }
+
     /// True when somebody changed since the last [`Self::settle`].
     #[must_use]
     pub fn is_unsettled(&self) -> bool {

@@ -18,6 +18,7 @@ pub mod ranker;
 pub mod rows;
 pub mod store;
 
+mod directory;
 mod follow;
 mod occurrences;
 mod writer;

@@ -3,8 +3,8 @@
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use tally_domain::{Board, PersonId};
-use tally_standings::{PersonTotals, Snapshot, Standing};
+use tally_domain::{Board, PersonId, Window};
+use tally_standings::{PersonTotals, Snapshot, Standing, Sum};
 use tokio::sync::watch;
 
 /// Shared between the ranker, which writes, and whoever asks.
@@ -22,7 +22,7 @@ pub struct Live {
 pub struct Name {
     /// For display; empty when forgotten.
     pub shown: String,
-    /// Name, e-mail and subject, lower-cased.
+    /// Names, e-mails and subjects of all accounts, lower-cased, a line each.
     pub words: String,
 }
 
@@ -37,6 +37,8 @@ pub struct Stored {
     pub vector: std::collections::BTreeMap<tally_domain::Partition, tally_domain::Version>,
     /// See [`Snapshot::as_of`].
     pub as_of: tally_domain::Minute,
+    /// True when it was made since the ranker began; false when it was found in ClickHouse.
+    pub is_own: bool,
 }
 
 /// A ranking with everyone in the order of each board.
@@ -44,6 +46,10 @@ pub struct Stored {
 pub struct Ranked {
     /// The ranking.
     pub snapshot: Snapshot,
+    /// Counts the rankings since the ranker began.
+    pub revision: u64,
+    /// Everyone together, in the order of [`Window::ALL`].
+    company: [Sum; 4],
     /// Per board of [`Board::all`]: indices into the people, by place.
     order: Vec<Vec<u32>>,
 }
@@ -51,9 +57,10 @@ pub struct Ranked {
 impl Ranked {
     /// Of a snapshot.
     #[must_use]
-    pub fn new(snapshot: Snapshot) -> Self {
+    pub fn new(snapshot: Snapshot, revision: u64) -> Self {
         let order = snapshot.boards.iter().map(|board| by_place(board)).collect();
-        Self { snapshot, order }
+        let company = Window::ALL.map(|window| total(snapshot.people.iter().map(|each| each.window(window))));
+        Self { snapshot, revision, company, order }
     }
 
     /// People and their standings on a board, by place.
@@ -67,12 +74,41 @@ impl Ranked {
         })
     }
 
+    /// Everyone together.
+    #[must_use]
+    pub fn company(&self, window: Window) -> Sum {
+        let [hours24, days7, days30, lifetime] = self.company;
+        match window {
+            Window::Hours24 => hours24,
+            Window::Days7 => days7,
+            Window::Days30 => days30,
+            Window::Lifetime => lifetime,
+        }
+    }
+
     /// A person's standing on a board; `None` when they are not ranked.
     #[must_use]
     pub fn standing(&self, person: PersonId, board: Board) -> Option<&Standing> {
         let at = self.snapshot.people.binary_search_by_key(&person, |each| each.person).ok()?;
         self.snapshot.board(board).get(at)
     }
+}
+
+/// The sum of sums.
+pub(crate) fn total<'a>(sums: impl Iterator<Item = &'a Sum>) -> Sum {
+    let mut total = Sum::default();
+    for sum in sums {
+        // Sums over people that no memory holds would be needed to pass 128 bits.
+        total.0.iter_mut().zip(sum.0).for_each(|(lane, more)| *lane = lane.saturating_add(more));
+    }
+    total
+}
+
+/// What is left of `whole` without `part`.
+pub(crate) fn less(whole: &Sum, part: &Sum) -> Sum {
+    let mut left = *whole;
+    left.0.iter_mut().zip(part.0).for_each(|(lane, part)| *lane = lane.saturating_sub(part));
+    left
 }
 
 fn by_place(board: &[Standing]) -> Vec<u32> {
@@ -152,8 +188,8 @@ impl Live {
         self.stored.send_replace(Some(stored));
     }
 
-    /// Everyone's totals, in no order.
-    pub(crate) fn everyone(&self) -> Vec<PersonTotals> {
-        self.totals.iter().map(|totals| *totals).collect()
+    /// The totals of `people`, in their order.
+    pub(crate) fn everyone<'a>(&self, people: impl Iterator<Item = &'a PersonId>) -> Vec<PersonTotals> {
+        people.filter_map(|person| self.totals(*person)).collect()
     }
 }

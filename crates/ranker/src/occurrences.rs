@@ -7,6 +7,10 @@ const PEOPLE: Gauge = Gauge::new("tally_ranked_people", "people on the boards");
 const STORED: Counter = Counter::new("tally_snapshots_total", "snapshots that are complete in ClickHouse");
 const AS_OF: Gauge =
     Gauge::new("tally_snapshot_as_of_seconds", "minute that the newest snapshot is true for");
+const LOST: Counter = Counter::new(
+    "tally_snapshots_lost_total",
+    "times that ClickHouse no longer held a snapshot that it had acknowledged",
+);
 const FAILURES: Counter = Counter::new(
     "tally_snapshot_failures_total",
     "times that ClickHouse refused the ranker; each is tried again",
@@ -19,6 +23,8 @@ const UNREADABLE: Counter =
 pub(crate) struct Booted {
     pub(crate) totals: usize,
     pub(crate) partitions: usize,
+    /// Rows of snapshots that a killed ranker had left unfinished.
+    pub(crate) swept: u64,
 }
 
 impl Occurrence for Booted {
@@ -28,6 +34,7 @@ impl Occurrence for Booted {
     fn record(&self, to: &mut dyn Recorder) {
         to.note("totals", &self.totals);
         to.note("partitions", &self.partitions);
+        to.note("swept", &self.swept);
     }
 }
 
@@ -50,6 +57,23 @@ impl Occurrence for SnapshotStored {
         to.set(&AS_OF, &[], u64::try_from(self.as_of).unwrap_or(0));
         to.note("number", &self.number);
         to.note("dropped", &self.dropped);
+    }
+}
+
+/// ClickHouse no longer holds a snapshot that it acknowledged.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// The newest that it holds; 0 = none.
+    pub(crate) number: u64,
+}
+
+impl Occurrence for Lost {
+    const NAME: &'static str = "ClickHouse lost snapshots; names and totals of people are written anew";
+    const LEVEL: Level = Level::Warn;
+
+    fn record(&self, to: &mut dyn Recorder) {
+        to.count(&LOST, &[], 1);
+        to.note("newest", &self.number);
     }
 }
 

@@ -1,23 +1,25 @@
 //! The part: follows identities and totals, keeps the live board, and has snapshots written.
 
+mod snapshots;
+
+use crate::directory::Directory;
 use crate::follow::Follow;
-use crate::keep::keep;
 use crate::ledger::Ledger;
-use crate::live::{Live, Name, Ranked, Stored};
-use crate::occurrences::{Booted, SnapshotStored, StoreFailed, Unreadable};
-use crate::rows::{self, Frame};
-use crate::store::{Answer, Baseline, Boot, Newest, Question, Store, Written};
-use std::collections::BTreeMap;
+use crate::live::{Live, Ranked};
+use crate::occurrences::{Booted, StoreFailed, Unreadable};
+use crate::rows;
+use crate::store::{Answer, Boot, Question, Store};
+use snapshots::Snapshots;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tally_clickhouse::rows::PersonRecord;
 use tally_domain::published::Progress;
 use tally_domain::{
-    AccountKey, Hash128, Minute, Partition, PartitionCount, PersonId, Secret, Topic, Version,
+    AccountKey, ClaimedIdentity, Hash128, Minute, Partition, PartitionCount, PersonId, Secret, Topic, Version,
 };
 use tally_log::{LogError, ReadLog};
 use tally_schema::{DecodeError, Totals};
-use tally_standings::{PersonTotals, Snapshot, Sum};
+use tally_standings::PersonTotals;
 
 /// How often the ranker ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,35 +55,20 @@ pub struct Ranker<L, S> {
     identities: Follow,
     totals: Follow,
     ledger: Ledger,
+    directory: Directory,
+    /// Who has totals.
+    people: BTreeSet<PersonId>,
     progress: BTreeMap<Partition, Progress>,
-    /// Rows of people that are not known to be written, by account.
-    people: BTreeMap<AccountKey, PersonRecord>,
-    owners: BTreeMap<AccountKey, PersonId>,
-    /// What user_totals holds.
-    written: BTreeMap<PersonId, [Sum; 4]>,
-    newest: Option<Newest>,
-    earlier: Option<Baseline>,
-    phase: Phase,
-    wanted: bool,
+    snapshots: Snapshots,
+    is_booted: bool,
+    /// The store was asked and has not answered.
+    is_waiting: bool,
     /// Something was read since the live board was ranked.
     is_stale: bool,
     is_caught_up: bool,
     ranked_at: Option<Duration>,
-    snapshot_at: Option<Duration>,
+    rankings: u64,
     not_before: Duration,
-}
-
-/// How far the ranker is.
-#[derive(Debug)]
-enum Phase {
-    /// Nothing is known.
-    Unbooted,
-    /// Asked for what was published.
-    Booting,
-    /// Follows.
-    Following,
-    /// A snapshot is being written: its people and its changed totals.
-    Writing { people: Vec<(AccountKey, u64)>, totals: Vec<PersonTotals> },
 }
 
 impl<L: ReadLog, S: Store> Ranker<L, S> {
@@ -97,18 +84,16 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             identities: Follow::new(Topic::Identities, partitions),
             totals: Follow::new(Topic::Totals, partitions),
             ledger: Ledger::default(),
+            directory: Directory::default(),
+            people: BTreeSet::new(),
             progress: BTreeMap::new(),
-            people: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            written: BTreeMap::new(),
-            newest: None,
-            earlier: None,
-            phase: Phase::Unbooted,
-            wanted: false,
+            snapshots: Snapshots::default(),
+            is_booted: false,
+            is_waiting: false,
             is_stale: true,
             is_caught_up: false,
             ranked_at: None,
-            snapshot_at: None,
+            rankings: 0,
             not_before: Duration::ZERO,
         }
     }
@@ -119,12 +104,6 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         Arc::clone(&self.live)
     }
 
-    /// True while a snapshot is being written.
-    #[must_use]
-    pub const fn is_writing(&self) -> bool {
-        matches!(self.phase, Phase::Writing { .. })
-    }
-
     /// One bounded piece of work. `elapsed` is time that goes on even when the installation's clock stands still.
     ///
     /// # Errors
@@ -132,24 +111,25 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
     pub fn turn(&mut self, elapsed: Duration) -> Result<Turn, LogError> {
         let mut worked = false;
         while let Some(answer) = self.store.answered() {
+            self.is_waiting = false;
             self.take(answer, elapsed);
             worked = true;
         }
-        self.wanted |= self.live.take_wanted();
-        if matches!(self.phase, Phase::Unbooted) && elapsed >= self.not_before {
-            if self.store.ask(Question::Boot).is_ok() {
-                self.phase = Phase::Booting;
+        if !self.is_booted {
+            if !self.is_waiting && elapsed >= self.not_before {
+                self.ask(Question::Boot);
+                worked = true;
             }
-            return Ok(Turn::Worked);
-        }
-        if matches!(self.phase, Phase::Unbooted | Phase::Booting) {
             return Ok(if worked { Turn::Worked } else { Turn::Idle });
         }
         let read = self.follow()?;
-        self.is_caught_up |= !read;
         self.is_stale |= read;
+        if !read && !self.is_caught_up {
+            self.catch_up();
+        }
         if self.is_consistent() {
             worked |= self.rank(elapsed);
+            worked |= self.snapshot(elapsed);
         }
         Ok(if worked || read { Turn::Worked } else { Turn::Idle })
     }
@@ -159,58 +139,59 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         self.is_caught_up && self.progress.len() == usize::from(self.partitions.get())
     }
 
+    /// The minute up to which every partition is complete.
+    fn as_of(&self) -> Minute {
+        self.progress.values().map(|progress| progress.clock).min().unwrap_or_default()
+    }
+
+    /// One question is under way at a time, so the store never gives one back.
+    fn ask(&mut self, question: Question) {
+        self.is_waiting = self.store.ask(question).is_ok();
+    }
+
     fn take(&mut self, answer: Answer, elapsed: Duration) {
         match answer {
             Answer::Booted(boot) => self.boot(*boot),
-            Answer::Written(written) => self.stored(written),
+            Answer::Looked(looked) => self.looked(*looked),
+            Answer::Written(dropped) => self.written(dropped.len()),
             Answer::Failed { error } => {
-                tally_telemetry::emit(&StoreFailed { error });
-                self.not_before = elapsed.saturating_add(PAUSE);
-                let was_booting = matches!(self.phase, Phase::Unbooted | Phase::Booting);
-                self.phase = if was_booting { Phase::Unbooted } else { Phase::Following };
+                self.fail(error, elapsed);
+                self.snapshots.failed();
             }
         }
+    }
+
+    fn fail(&mut self, error: String, elapsed: Duration) {
+        tally_telemetry::emit(&StoreFailed { error });
+        self.not_before = elapsed.saturating_add(PAUSE);
     }
 
     fn boot(&mut self, boot: Boot) {
-        tally_telemetry::emit(&Booted { totals: boot.totals.len(), partitions: boot.progress.len() });
-        for (row, version) in &boot.totals {
+        let Boot { progress, totals, people, written, newest, earlier, swept } = boot;
+        tally_telemetry::emit(&Booted { totals: totals.len(), partitions: progress.len(), swept });
+        for (row, version) in &totals {
             self.ledger.publish(row, *version);
         }
-        for line in &boot.people {
-            let (account, person) = (AccountKey(Hash128(line.account)), PersonId(Hash128(line.person)));
-            self.own(account, person);
-            let words = [line.name.as_str(), &line.email, &line.subject].join(" ").to_lowercase();
-            self.live.tell_name(person, Name { shown: line.name.clone(), words });
+        self.directory.found(people);
+        for (account, person) in self.directory.owners() {
+            self.ledger.own(account, person);
         }
-        for progress in boot.progress {
+        let concerned: BTreeSet<PersonId> = self.directory.owners().map(|(_, person)| person).collect();
+        concerned.into_iter().for_each(|person| self.rename(person));
+        for progress in progress {
             advance(&mut self.progress, progress);
         }
-        if let Some(newest) = &boot.newest {
-            self.live.tell_stored(stored(newest));
-        }
-        (self.newest, self.earlier, self.phase) = (boot.newest, boot.earlier, Phase::Following);
+        self.snapshots.boot(newest, earlier, written);
+        self.tell_stored(false);
+        self.is_booted = true;
     }
 
-    fn stored(&mut self, written: Written) {
-        let Written { newest, earlier, dropped } = written;
-        if let Phase::Writing { people, totals } = std::mem::replace(&mut self.phase, Phase::Following) {
-            for (account, version) in people {
-                if self.people.get(&account).is_some_and(|row| row.version == version) {
-                    self.people.remove(&account);
-                }
-            }
-            self.written.extend(totals.into_iter().map(|totals| (totals.person, totals.windows)));
+    /// Everything that the log held at the start was read.
+    fn catch_up(&mut self) {
+        self.is_caught_up = true;
+        for person in self.directory.forget_the_untold() {
+            self.rename(person);
         }
-        tally_telemetry::emit(&SnapshotStored {
-            number: newest.number,
-            people: newest.people,
-            as_of: newest.as_of.start_ms().div_euclid(1_000),
-            dropped: dropped.len(),
-        });
-        self.live.tell_stored(stored(&newest));
-        self.newest = Some(newest);
-        self.earlier = earlier.or(self.earlier.take());
     }
 
     /// Reads what is new in the log; true when there was anything.
@@ -229,106 +210,71 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             }
         }
         let (ledger, progress) = (&mut self.ledger, &mut self.progress);
+        let mut has_news = new_claims;
         let new_totals = self.totals.read(&mut self.log, |partition, record| {
             // A tombstone would take a total away; totals are published as zero instead, so none is ever written.
             let Some(value) = record.value else { return };
             match tally_schema::decode_totals(value) {
-                Ok(Totals::Total(row, version)) => {
-                    ledger.publish(&row, version);
-                }
+                Ok(Totals::Total(row, version)) => has_news |= ledger.publish(&row, version),
                 Ok(Totals::Progress(now)) => advance(progress, now),
                 Err(error) => unreadable(partition, &error),
             }
         })?;
-        let live = &self.live;
-        self.ledger.settle(|person, totals| live.tell_totals(person, totals.as_ref()));
+        self.snapshots.has_news |= has_news;
+        let (live, people) = (&self.live, &mut self.people);
+        self.ledger.settle(|person, totals| settle(live, people, person, totals));
         Ok(new_claims || new_totals)
     }
 
-    /// An account says who it is, or is forgotten.
-    fn identify(
-        &mut self,
-        account: AccountKey,
-        identity: Option<&tally_domain::ClaimedIdentity>,
-        version: u64,
-    ) {
-        let row = if let Some(claimed) = identity {
+    /// An account says who it is, or is forgotten. Who is forgotten keeps their accounts: the total stays theirs.
+    fn identify(&mut self, account: AccountKey, identity: Option<&ClaimedIdentity>, version: u64) {
+        let before = self.directory.owner(account).unwrap_or(PersonId(account.0));
+        let (person, row) = if let Some(claimed) = identity {
             let person = PersonId::of(&self.secret, &claimed.subject);
-            self.own(account, person);
-            rows::person(account, person, claimed, version)
+            (person, rows::person(account, person, claimed, version))
         } else {
-            let person = self.owners.get(&account).copied().unwrap_or(PersonId(account.0));
-            rows::forgotten(account, person, version)
+            (before, rows::forgotten(account, before, version))
         };
-        let words = [row.name.as_str(), &row.email, &row.subject].join(" ").to_lowercase();
-        self.live.tell_name(PersonId(Hash128(row.person)), Name { shown: row.name.clone(), words });
-        self.people.insert(account, row);
-    }
-
-    fn own(&mut self, account: AccountKey, person: PersonId) {
-        self.owners.insert(account, person);
+        self.directory.tell(row);
         self.ledger.own(account, person);
+        self.rename(person);
+        if before != person {
+            self.rename(before);
+        }
     }
 
-    /// Ranks the live board when it is due, and has a snapshot written when one is; true when it did.
+    /// What a person is called follows from their accounts.
+    fn rename(&self, person: PersonId) {
+        self.live.tell_name(person, self.directory.name(self.ledger.accounts(person)));
+    }
+
+    /// Ranks the live board when it is due; true when it did.
     fn rank(&mut self, elapsed: Duration) -> bool {
-        let vector = self.vector();
-        let number = tally_standings::number(&vector);
-        let wants = self.is_snapshot_due(elapsed, number);
-        let is_live_due = self.is_stale && is_due(self.ranked_at, self.pace.live, elapsed);
-        if !wants && !is_live_due {
+        if !self.is_stale || !is_due(self.ranked_at, self.pace.live, elapsed) {
             return false;
         }
-        let clocks = self.progress.values().map(|progress| progress.clock);
-        let earlier = self.earlier.as_ref().map(|earlier| &earlier.ranks);
-        let snapshot = tally_standings::snapshot(self.live.everyone(), vector, clocks, earlier);
+        let everyone = self.live.everyone(self.people.iter());
+        let clock = std::iter::once(self.as_of());
+        let snapshot = tally_standings::snapshot(everyone, self.vector(), clock, self.snapshots.earlier());
+        self.rankings = self.rankings.saturating_add(1);
+        self.live.tell_ranked(Ranked::new(snapshot, self.rankings));
         (self.ranked_at, self.is_stale) = (Some(elapsed), false);
-        if wants {
-            self.write(&snapshot, elapsed);
-        }
-        self.live.tell_ranked(Ranked::new(snapshot));
         true
-    }
-
-    /// A snapshot is worth writing when it is newer than the last, and due or asked for.
-    fn is_snapshot_due(&mut self, elapsed: Duration, number: u64) -> bool {
-        let newest = self.newest.as_ref().map(|newest| (newest.number, newest.people_version));
-        if newest >= Some((number, self.identities.version())) {
-            // Whoever asked waits for a position that is already in, or for progress that will come.
-            return false;
-        }
-        let is_free = matches!(self.phase, Phase::Following) && elapsed >= self.not_before;
-        is_free && (self.wanted || is_due(self.snapshot_at, self.pace.snapshot, elapsed))
-    }
-
-    fn write(&mut self, snapshot: &Snapshot, elapsed: Duration) {
-        let everyone = self.live.everyone();
-        let totals = rows::changed(&self.written, &everyone);
-        let frame = Frame {
-            people_version: self.identities.version(),
-            keep: keep(self.newest.as_ref().map(|newest| newest.as_of), snapshot.as_of),
-            earlier: self.earlier.as_ref().map_or(0, |earlier| earlier.number),
-        };
-        let people: Vec<PersonRecord> = self.people.values().cloned().collect();
-        let sent = people.iter().map(|row| (AccountKey(Hash128(row.account)), row.version)).collect();
-        match rows::rows(snapshot, frame, people, &totals) {
-            Ok(write) => {
-                if self.store.ask(Question::Write(Box::new(write))).is_ok() {
-                    self.phase = Phase::Writing { people: sent, totals };
-                    self.wanted = false;
-                    self.snapshot_at = Some(elapsed);
-                }
-            }
-            Err(error) => {
-                tally_telemetry::emit(&StoreFailed { error: error.to_string() });
-                self.not_before = elapsed.saturating_add(PAUSE);
-            }
-        }
     }
 
     fn vector(&self) -> BTreeMap<Partition, Version> {
         self.progress.iter().map(|(partition, progress)| (*partition, progress.version)).collect()
     }
+}
+
+/// A person's totals changed, or they own no account any more.
+fn settle(live: &Live, people: &mut BTreeSet<PersonId>, person: PersonId, totals: Option<PersonTotals>) {
+    if totals.is_some() {
+        people.insert(person);
+    } else {
+        people.remove(&person);
+    }
+    live.tell_totals(person, totals.as_ref());
 }
 
 /// The highest version of a partition's progress stands.
@@ -345,18 +291,4 @@ fn is_due(last: Option<Duration>, pace: Duration, elapsed: Duration) -> bool {
 
 fn unreadable(partition: Partition, error: &DecodeError) {
     tally_telemetry::emit(&Unreadable { partition, records: 1, error: error.to_string() });
-}
-
-fn stored(newest: &Newest) -> Stored {
-    Stored {
-        number: newest.number,
-        people: newest.people,
-        vector: newest.vector.clone(),
-        as_of: newest.as_of,
-    }
-}
-
-/// The minute of a snapshot's column.
-pub(crate) fn minute(as_of: u32) -> Minute {
-    tally_clickhouse::rows::minute_of(as_of)
 }

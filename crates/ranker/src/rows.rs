@@ -6,7 +6,7 @@ use tally_clickhouse::rows::{
     KeepCode, OPEN_END, PersonRecord, RankingRecord, RowError, SnapshotRecord, StandingColumns,
     UserTotalRecord, date_time,
 };
-use tally_domain::{AccountKey, Board, ClaimedIdentity, Metric, PersonId, Window};
+use tally_domain::{AccountKey, Board, ClaimedIdentity, Metric, Minute, PersonId, Window};
 use tally_standings::award::{tier, used};
 use tally_standings::{PersonTotals, Snapshot, Standing, Sum};
 
@@ -17,6 +17,8 @@ pub struct Frame {
     pub people_version: u64,
     /// How long it is kept.
     pub keep: KeepCode,
+    /// Minute of the snapshot before it.
+    pub previous: Option<Minute>,
     /// Snapshot that movement is measured against; 0 = none.
     pub earlier: u64,
 }
@@ -45,7 +47,7 @@ pub fn rows(
         earlier: frame.earlier,
         vector: snapshot.vector.iter().map(|(partition, version)| (partition.0, version.get())).collect(),
     };
-    Ok(Write { people, totals, rankings: with_tiers(snapshot, rankings), marker })
+    Ok(Write { people, totals, rankings: with_tiers(snapshot, rankings), marker, previous: frame.previous })
 }
 
 fn ranking(snapshot: &Snapshot, frame: Frame, as_of: u32, index: usize) -> Option<RankingRecord> {
@@ -124,6 +126,21 @@ pub(crate) fn user_totals(totals: &PersonTotals, as_of: u32, version: u64) -> [U
             version,
         }
     })
+}
+
+/// What a row of `user_totals` says.
+pub(crate) fn sum(row: &UserTotalRecord) -> Sum {
+    Sum([
+        row.input,
+        row.cache_read,
+        row.cache_write_5m,
+        row.cache_write_1h,
+        row.output,
+        row.reasoning,
+        row.requests,
+        row.unpriced,
+        row.cost,
+    ])
 }
 
 /// The row of a claimed identity. Who has no name is shown by e-mail, and else as they were claimed.

@@ -1,19 +1,21 @@
 //! [`Store`] over ClickHouse: one thread, one question at a time.
 
 use crate::keep::{Kept, expired};
-use crate::ranker::minute;
-use crate::store::{Answer, Baseline, Boot, Newest, Question, Store, Write, Written};
+use crate::rows;
+use crate::store::{
+    Answer, Baseline, Boot, Look, Looked, MOVEMENT_MINUTES, Newest, Question, Reference, SnapshotId, Store,
+    Write,
+};
+use clickhouse::{Row, RowOwned, RowRead};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use tally_clickhouse::query::SnapshotHead;
-use tally_clickhouse::rows::KeepCode;
+use tally_clickhouse::rows::{KeepCode, UserTotalRecord, minute_of};
 use tally_clickhouse::{ClickHouseError, Database};
 use tally_domain::published::Progress;
-use tally_domain::{Board, Hash128, LogTime, Minute, Partition, PersonId, Version};
-use tally_standings::Earlier;
-
-/// How far back movement looks.
-const MOVEMENT_MINUTES: i32 = 1_440;
+use tally_domain::{Board, Hash128, LogTime, Minute, Partition, PersonId, Version, Window};
+use tally_standings::{Earlier, Sum};
 
 /// The ranker's end. Dropping it finishes what was asked.
 #[derive(Debug)]
@@ -68,17 +70,14 @@ fn answer_until_closed(
     taken: &Receiver<Question>,
     answers: &Sender<Answer>,
 ) {
-    // The snapshot whose ranks the ranker has.
-    let mut known = None;
     while let Ok(question) = taken.recv() {
-        let answer = match question {
-            Question::Boot => {
-                runtime.block_on(boot(database, &mut known)).map(|boot| Answer::Booted(Box::new(boot)))
+        let answer = runtime.block_on(async {
+            match question {
+                Question::Boot => boot(database).await.map(|boot| Answer::Booted(Box::new(boot))),
+                Question::Look(at) => look(database, at).await.map(|now| Answer::Looked(Box::new(now))),
+                Question::Write(rows) => write(database, &rows).await.map(Answer::Written),
             }
-            Question::Write(rows) => {
-                runtime.block_on(write(database, *rows, &mut known)).map(Answer::Written)
-            }
-        };
+        });
         let answer = answer.unwrap_or_else(|error| Answer::Failed { error: error.to_string() });
         // Nobody listens while the ranker is being dropped; what was written stays written.
         let _listening = answers.send(answer);
@@ -86,100 +85,130 @@ fn answer_until_closed(
 }
 
 /// Progress is read before the totals, so that they are at least as new as it says.
-async fn boot(database: &Database, known: &mut Option<u64>) -> Result<Boot, ClickHouseError> {
+async fn boot(database: &Database) -> Result<Boot, ClickHouseError> {
     let progress = database.progress().await?.into_iter().map(|row| Progress {
         partition: Partition(row.partition),
         version: Version::from_u64(row.version),
-        clock: minute(row.clock),
+        clock: minute_of(row.clock),
         log_time: LogTime::from_ms(row.log_time).unwrap_or(LogTime::MIN),
     });
     let totals = database.account_totals().await?;
-    let newest = database.newest_snapshot().await?;
-    let as_of = newest.as_ref().map(|head| minute(head.as_of));
-    *known = None;
+    let newest = database.newest_snapshot().await?.map(of_head);
+    let swept = sweep(database, newest.as_ref().map(|newest| newest.id)).await?;
+    let earlier = match &newest {
+        Some(newest) => baseline(database, newest.as_of.plus(-MOVEMENT_MINUTES), None).await?,
+        None => Reference::Known,
+    };
     Ok(Boot {
         progress: progress.collect(),
         totals: totals.iter().map(|row| (row.to_row(), Version::from_u64(row.version))).collect(),
-        people: database.people().await?,
-        earlier: match as_of {
-            Some(as_of) => baseline(database, as_of, known).await?,
-            None => None,
+        people: all(database, "reading people", include_str!("queries/people.sql")).await?,
+        written: written(database).await?,
+        earlier: match earlier {
+            Reference::Other(baseline) => baseline,
+            Reference::Known => None,
         },
-        newest: newest.map(of_head),
+        newest,
+        swept,
     })
 }
 
-/// Rows first, then the marker that speaks of them; then what has become too old goes.
-async fn write(
-    database: &Database,
-    rows: Write,
-    known: &mut Option<u64>,
-) -> Result<Written, ClickHouseError> {
-    let Write { people, totals, rankings, marker } = rows;
-    database.insert(people.into_iter().map(Ok)).await?;
-    database.insert(totals.into_iter().map(Ok)).await?;
-    database.insert(rankings.into_iter().map(Ok)).await?;
-    database.insert([Ok(marker.clone())]).await?;
-    let as_of = minute(marker.as_of);
-    let dropped = match marker.keep {
-        KeepCode::All => Vec::new(),
-        KeepCode::Hourly | KeepCode::Daily => drop_expired(database, as_of).await?,
+/// Takes away the rows of snapshots that never got their marker: their numbers may be given again, to other rows.
+async fn sweep(database: &Database, newest: Option<SnapshotId>) -> Result<u64, ClickHouseError> {
+    const DOING: &str = "sweeping away an unfinished snapshot";
+    let SnapshotId { number, people_version } = newest.unwrap_or(SnapshotId { number: 0, people_version: 0 });
+    let after = |text: &str| {
+        text.replace("${number}", &number.to_string())
+            .replace("${people_version}", &people_version.to_string())
     };
-    let newest = Newest {
-        number: marker.snapshot,
-        people: marker.people,
-        people_version: marker.people_version,
-        as_of,
-        vector: marker
-            .vector
-            .iter()
-            .map(|&(p, version)| (Partition(p), Version::from_u64(version)))
-            .collect(),
-    };
-    Ok(Written { newest, earlier: baseline(database, as_of, known).await?, dropped })
+    let query = database.query(&after(include_str!("queries/unfinished.sql")));
+    let unfinished = database.fetch::<u64>(DOING, query).await?.into_iter().sum();
+    if unfinished > 0 {
+        database.execute(DOING, &after(include_str!("queries/sweep_rankings.sql"))).await?;
+        database.execute(DOING, &after(include_str!("queries/sweep_user_totals.sql"))).await?;
+    }
+    Ok(unfinished)
 }
 
-async fn drop_expired(database: &Database, as_of: Minute) -> Result<Vec<Kept>, ClickHouseError> {
+async fn written(database: &Database) -> Result<BTreeMap<PersonId, [Sum; 4]>, ClickHouseError> {
+    let rows: Vec<UserTotalRecord> =
+        all(database, "reading totals of people", include_str!("queries/user_totals.sql")).await?;
+    let mut written: BTreeMap<PersonId, [Sum; 4]> = BTreeMap::new();
+    for row in rows {
+        let windows = written.entry(PersonId(Hash128(row.person))).or_default();
+        let at = Window::ALL.iter().position(|&window| row.window == window.into());
+        if let Some(sum) = at.and_then(|at| windows.get_mut(at)) {
+            *sum = rows::sum(&row);
+        }
+    }
+    Ok(written)
+}
+
+/// Every row of a type.
+async fn all<T: Row + RowOwned + RowRead>(
+    database: &Database,
+    doing: &str,
+    text: &str,
+) -> Result<Vec<T>, ClickHouseError> {
+    let text = text.replace("${fields}", &T::COLUMN_NAMES.join(", "));
+    database.fetch(doing, database.query(&text)).await
+}
+
+async fn look(database: &Database, at: Look) -> Result<Looked, ClickHouseError> {
+    let newest = database.newest_snapshot().await?.map(of_head);
+    Ok(Looked { newest, reference: baseline(database, at.reference, at.known).await? })
+}
+
+/// Rows first, then the marker that speaks of them; then what has become too old goes.
+async fn write(database: &Database, rows: &Write) -> Result<Vec<Kept>, ClickHouseError> {
+    let Write { people, rankings, totals, marker, previous } = rows;
+    database.insert(people.iter().cloned().map(Ok)).await?;
+    database.insert(rankings.iter().cloned().map(Ok)).await?;
+    database.insert(totals.iter().cloned().map(Ok)).await?;
+    database.insert([Ok(marker.clone())]).await?;
+    match (marker.keep, previous) {
+        (KeepCode::Hourly | KeepCode::Daily, Some(previous)) => drop_expired(database, *previous).await,
+        (KeepCode::All, _) | (_, None) => Ok(Vec::new()),
+    }
+}
+
+async fn drop_expired(database: &Database, previous: Minute) -> Result<Vec<Kept>, ClickHouseError> {
     let kept = database.kept().await?.into_iter();
     let kept: Vec<Kept> =
-        kept.map(|line| Kept { id: line.id, keep: line.keep, newest: minute(line.newest) }).collect();
-    let expired: Vec<Kept> = expired(&kept, as_of).cloned().collect();
+        kept.map(|line| Kept { id: line.id, keep: line.keep, newest: minute_of(line.newest) }).collect();
+    let expired: Vec<Kept> = expired(&kept, previous).cloned().collect();
     for partition in &expired {
         database.drop_kept(&partition.id).await?;
     }
     Ok(expired)
 }
 
-/// The ranks of a day before `as_of`, unless they are those that are known.
+/// The ranks of the newest complete snapshot that is true for `minute` or an earlier one.
 async fn baseline(
     database: &Database,
-    as_of: Minute,
-    known: &mut Option<u64>,
-) -> Result<Option<Baseline>, ClickHouseError> {
-    let Some(head) = database.snapshot_at(as_of.plus(-MOVEMENT_MINUTES)).await? else { return Ok(None) };
-    if *known == Some(head.snapshot) {
-        return Ok(None);
+    minute: Minute,
+    known: Option<SnapshotId>,
+) -> Result<Reference, ClickHouseError> {
+    let Some(head) = database.snapshot_at(minute).await? else { return Ok(Reference::Other(None)) };
+    let id = SnapshotId { number: head.snapshot, people_version: head.people_version };
+    if known == Some(id) {
+        return Ok(Reference::Known);
     }
-    let mut ranks: Earlier = Board::all().map(|_| std::collections::BTreeMap::new()).collect();
+    let mut ranks: Earlier = Board::all().map(|_| BTreeMap::new()).collect();
     for line in database.ranks(&head).await? {
         for (board, rank) in ranks.iter_mut().zip(line.ranks) {
             board.insert(PersonId(Hash128(line.person)), rank);
         }
     }
-    *known = Some(head.snapshot);
-    Ok(Some(Baseline { number: head.snapshot, ranks }))
+    Ok(Reference::Other(Some(Baseline { id, ranks })))
 }
 
 fn of_head(head: SnapshotHead) -> Newest {
+    let vector = head.vector.into_iter().map(|(p, version)| (Partition(p), Version::from_u64(version)));
     Newest {
-        number: head.snapshot,
+        id: SnapshotId { number: head.snapshot, people_version: head.people_version },
         people: head.people,
-        people_version: head.people_version,
-        as_of: minute(head.as_of),
-        vector: head
-            .vector
-            .into_iter()
-            .map(|(p, version)| (Partition(p), Version::from_u64(version)))
-            .collect(),
+        as_of: minute_of(head.as_of),
+        vector: vector.collect(),
     }
 }

@@ -126,15 +126,26 @@ fn per_second(events: u64, took: Duration) -> u64 {
 
 fn line(status: &StatusReport, rate: u64, doing: Option<&str>) -> String {
     let doing = doing.map(|doing| format!("{doing} · ")).unwrap_or_default();
-    let ranked = match status.ranked_ms_ago {
-        None => "not ranked yet".to_owned(),
-        Some(ms) => format!("{} people ranked {} s ago", status.people, ms / 1_000),
-    };
+    let ranked = ranked(status.people, status.ranked_ms_ago);
     format!(
         "{doing}{rate} events/s · {} events · lag {} · {ranked} · {} MiB of state",
         status.events_read,
         status.lag,
         status.memory_bytes >> 20,
+    )
+}
+
+/// Who is ranked, and since when if that was seen: a ranking from before the start has no age here.
+fn ranked(people: u64, ms_ago: Option<u64>) -> String {
+    let who = match (people, ms_ago) {
+        (0, None) => return "not ranked yet".to_owned(),
+        (0, Some(_)) => return "nobody to rank yet".to_owned(),
+        (1, _) => "1 person".to_owned(),
+        (people, _) => format!("{people} people"),
+    };
+    ms_ago.map_or_else(
+        || format!("{who} ranked before the start"),
+        |ms| format!("{who} ranked {} s ago", ms / 1_000),
     )
 }
 
@@ -170,6 +181,9 @@ mod tests {
         assert_eq!(line(&status, 40, None), format!("40 events/s · {rest}"));
         assert_eq!(line(&status, 40, Some("doing")), format!("doing · 40 events/s · {rest}"));
         assert!(line(&StatusReport::default(), 0, None).contains("not ranked yet"));
+        assert_eq!(ranked(0, Some(10)), "nobody to rank yet", "an empty ranking is made, and says nothing");
+        assert_eq!(ranked(1, Some(12_900)), "1 person ranked 12 s ago");
+        assert_eq!(ranked(2_000, None), "2000 people ranked before the start");
         assert_eq!(per_second(500, Duration::from_millis(250)), 2_000);
     }
 

@@ -168,6 +168,8 @@ sections! {
         listen: SocketAddr,
         /// At least 1.
         snapshot_interval_s: u64,
+        /// At least 10.
+        live_interval_ms: u64,
     }
     /// The pages.
     WebConfig {
@@ -306,6 +308,7 @@ impl Config {
             ),
             ("engine.start_max_s", self.engine.start_max_s, 1, u64::MAX, one),
             ("ranker.snapshot_interval_s", self.ranker.snapshot_interval_s, 1, u64::MAX, one),
+            ("ranker.live_interval_ms", self.ranker.live_interval_ms, 10, u64::MAX, "at least 10"),
             ("demo.company_people", self.demo.company_people.into(), 1, u64::MAX, one),
             ("demo.history_days", self.demo.history_days.into(), 1, 365, "from 1 to 365"),
         ];

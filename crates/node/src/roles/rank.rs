@@ -17,9 +17,6 @@ use crate::roles::log::Log;
 use crate::shared::{Positions, Shared};
 use crate::supervise::StartError;
 
-/// Least time between two rankings of the live board: a quarter of the second within which it must follow.
-const LIVE_PACE: Duration = Duration::from_millis(250);
-
 /// The ranker on this machine's log.
 pub type LocalRanker = Ranker<Reader<OsDisk>, SnapshotWriter>;
 
@@ -34,7 +31,10 @@ pub fn open(
     database: &Database,
 ) -> Result<(LocalRanker, Arc<Live>), StartError> {
     let writer = SnapshotWriter::start(database.clone())?;
-    let pace = Pace { live: LIVE_PACE, snapshot: Duration::from_secs(config.ranker.snapshot_interval_s) };
+    let pace = Pace {
+        live: Duration::from_millis(config.ranker.live_interval_ms),
+        snapshot: Duration::from_secs(config.ranker.snapshot_interval_s),
+    };
     let ranker = Ranker::new(log.reader(), writer, secret.clone(), log.partitions(), pace);
     let live = ranker.live();
     Ok((ranker, live))
@@ -52,7 +52,7 @@ pub fn run(mut ranker: LocalRanker, shared: &Arc<Shared>, stop: Stop) -> std::io
         }
         let turn = ranker.turn(started.elapsed())?;
         if let Some(stored) = &*live.stored().borrow() {
-            telling.tell_ranked(stored.vector.clone(), stored.people);
+            telling.tell_ranked(&stored.vector, stored.people, stored.is_own);
         }
         match turn {
             _ if stop.is_asked() => Ok(Next::End),

@@ -4,7 +4,7 @@ use crate::rig::{Log, account, fresh, person, ranker, run, stored, total, until,
 use std::time::Duration;
 use tally_clickhouse::Database;
 use tally_clickhouse::query::{Page, TopLine};
-use tally_clickhouse::rows::{AccountTotalRecord, KeepCode, ProgressRecord};
+use tally_clickhouse::rows::{AccountTotalRecord, ProgressRecord};
 use tally_domain::{Board, Metric, Window};
 use tally_ranker::SnapshotWriter;
 
@@ -71,7 +71,7 @@ fn a_snapshot_is_what_was_published_before_and_since() {
 }
 
 #[test]
-fn movement_is_against_the_day_before_and_old_snapshots_go() {
+fn movement_is_against_the_newest_that_is_a_day_old() {
     run(async {
         let (database, mut log) = (fresh().await, Log::new());
         let mut ranker = ranker(&log, SnapshotWriter::start(database.clone()).unwrap());
@@ -86,24 +86,11 @@ fn movement_is_against_the_day_before_and_old_snapshots_go() {
         };
         snapshot(&mut ranker, [9, 5], 0);
         snapshot(&mut ranker, [9, 5], 1);
-        let kept =
-            |lines: Vec<tally_clickhouse::query::KeptLine>| lines.iter().map(|l| l.keep).collect::<Vec<_>>();
-        let mut keeps = kept(database.kept().await.unwrap());
-        keeps.sort_unstable();
-        assert_eq!(keeps, [KeepCode::All, KeepCode::Daily]);
-        snapshot(&mut ranker, [9, 5], 130);
-        let mut keeps = kept(database.kept().await.unwrap());
-        keeps.sort_unstable();
-        assert_eq!(
-            keeps,
-            [KeepCode::Hourly, KeepCode::Daily],
-            "the second of its hour is gone after an hour"
-        );
+        snapshot(&mut ranker, [9, 15], 1_439);
+        assert_eq!(database.newest_snapshot().await.unwrap().unwrap().earlier, 0, "none is a day old");
         snapshot(&mut ranker, [9, 15], 1_441);
-        assert_eq!(database.newest_snapshot().await.unwrap().unwrap().earlier, 0);
-        snapshot(&mut ranker, [9, 15], 1_442);
         let head = database.newest_snapshot().await.unwrap().unwrap();
-        assert_eq!(head.earlier, version(2).get(), "the newest that is a day old");
+        assert_eq!(head.earlier, version(4).get(), "the newest that is a day old, at once");
         let climbed: Vec<_> =
             top(&database).await.iter().map(|line| (line.person[0], line.climbed)).collect();
         assert_eq!(climbed, [(2, Some(1)), (1, Some(-1))]);

@@ -3,5 +3,8 @@
 
 mod engine;
 mod http;
+mod keeping;
+mod killed;
+mod proxy;
 mod rig;
 mod scripted;

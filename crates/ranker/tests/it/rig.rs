@@ -1,6 +1,7 @@
 //! A local log on a memory disk, an engine for all tests, and a ranker that is turned by hand.
 
 use clickhouse_embedded::{Engine, EngineOptions, LibraryPlaces, find_library};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -26,8 +27,13 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
+/// A database like `of`, asked through another address.
+pub(crate) fn through(url: &str, of: &Database) -> Database {
+    Database::new(url, None, of.layout().clone())
+}
+
 /// The server's address: `TALLY_TEST_CLICKHOUSE_URL`, or an embedded engine that ends with this process.
-fn url() -> String {
+pub(crate) fn url() -> String {
     static ENGINE: OnceLock<(Engine, tempfile::TempDir)> = OnceLock::new();
     std::env::var("TALLY_TEST_CLICKHOUSE_URL").unwrap_or_else(|_| {
         let (engine, _) = ENGINE.get_or_init(|| {
@@ -163,6 +169,23 @@ pub(crate) const PACE: Pace = Pace { live: Duration::ZERO, snapshot: Duration::f
 
 pub(crate) fn ranker<S: Store>(log: &Log, store: S) -> Ranker<Reader<MemoryDisk>, S> {
     Ranker::new(log.reader(), store, secret(), PartitionCount::new(2).unwrap(), PACE)
+}
+
+/// The board of 30-day tokens as everybody reads it: who, tokens, rank and place, by place.
+pub(crate) async fn leaderboard(database: &Database) -> Vec<(u8, i128, u32, u32)> {
+    let text = "SELECT reinterpretAsUInt8(substring(person, 1, 1)), tokens, rank_tokens, place_tokens
+        FROM ${t}leaderboard WHERE window = '30d' ORDER BY place_tokens";
+    database.query(text).fetch_all().await.unwrap()
+}
+
+/// What the board must be, of accounts that nobody claimed.
+pub(crate) fn oracle(tokens: &BTreeMap<u8, i64>) -> Vec<(u8, i128, u32, u32)> {
+    let mut order: Vec<_> = tokens.iter().map(|(&n, &tokens)| (std::cmp::Reverse(tokens), n)).collect();
+    order.sort();
+    let above =
+        |tokens: i64| u32::try_from(order.iter().filter(|(other, _)| other.0 > tokens).count()).unwrap();
+    let places = (1..).zip(&order);
+    places.map(|(place, (tokens, n))| (*n, i128::from(tokens.0), above(tokens.0) + 1, place)).collect()
 }
 
 /// Turns until `met`; turns are bounded, and so is waiting for a store that works in another thread.

@@ -1,0 +1,2 @@
+-- What user_totals holds, newest versions.
+SELECT ${fields} FROM ${t}user_totals FINAL
