@@ -60,15 +60,25 @@ pub struct Ranker<L, S> {
     people: BTreeSet<PersonId>,
     progress: BTreeMap<Partition, Progress>,
     snapshots: Snapshots,
-    is_booted: bool,
+    stage: Stage,
     /// The store was asked and has not answered.
     is_waiting: bool,
     /// Something was read since the live board was ranked.
     is_stale: bool,
-    is_caught_up: bool,
     ranked_at: Option<Duration>,
     rankings: u64,
     not_before: Duration,
+}
+
+/// How far a ranker is that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It does not know what was published.
+    Unbooted,
+    /// It reads what the log held at the start.
+    CatchingUp,
+    /// It has read all of that.
+    Following,
 }
 
 impl<L: ReadLog, S: Store> Ranker<L, S> {
@@ -88,10 +98,9 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             people: BTreeSet::new(),
             progress: BTreeMap::new(),
             snapshots: Snapshots::default(),
-            is_booted: false,
+            stage: Stage::Unbooted,
             is_waiting: false,
             is_stale: true,
-            is_caught_up: false,
             ranked_at: None,
             rankings: 0,
             not_before: Duration::ZERO,
@@ -115,7 +124,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             self.take(answer, elapsed);
             worked = true;
         }
-        if !self.is_booted {
+        if self.stage == Stage::Unbooted {
             if !self.is_waiting && elapsed >= self.not_before {
                 self.ask(Question::Boot);
                 worked = true;
@@ -124,7 +133,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         }
         let read = self.follow()?;
         self.is_stale |= read;
-        if !read && !self.is_caught_up {
+        if !read && self.stage == Stage::CatchingUp {
             self.catch_up();
         }
         if self.is_consistent() {
@@ -136,7 +145,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
 
     /// Every partition has said how far it is, and what the log held at the start has been read.
     fn is_consistent(&self) -> bool {
-        self.is_caught_up && self.progress.len() == usize::from(self.partitions.get())
+        self.stage == Stage::Following && self.progress.len() == usize::from(self.partitions.get())
     }
 
     /// The minute up to which every partition is complete.
@@ -177,18 +186,20 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             self.ledger.own(account, person);
         }
         let concerned: BTreeSet<PersonId> = self.directory.owners().map(|(_, person)| person).collect();
-        concerned.into_iter().for_each(|person| self.rename(person));
+        for person in concerned {
+            self.rename(person);
+        }
         for progress in progress {
             advance(&mut self.progress, progress);
         }
         self.snapshots.boot(newest, earlier, written);
         self.tell_stored(false);
-        self.is_booted = true;
+        self.stage = Stage::CatchingUp;
     }
 
     /// Everything that the log held at the start was read.
     fn catch_up(&mut self) {
-        self.is_caught_up = true;
+        self.stage = Stage::Following;
         for person in self.directory.forget_the_untold() {
             self.rename(person);
         }
@@ -222,7 +233,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         })?;
         self.snapshots.has_news |= has_news;
         let (live, people) = (&self.live, &mut self.people);
-        self.ledger.settle(|person, totals| settle(live, people, person, totals));
+        self.ledger.settle(|person, totals| settle(live, people, person, totals.as_ref()));
         Ok(new_claims || new_totals)
     }
 
@@ -268,13 +279,13 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
 }
 
 /// A person's totals changed, or they own no account any more.
-fn settle(live: &Live, people: &mut BTreeSet<PersonId>, person: PersonId, totals: Option<PersonTotals>) {
+fn settle(live: &Live, people: &mut BTreeSet<PersonId>, person: PersonId, totals: Option<&PersonTotals>) {
     if totals.is_some() {
         people.insert(person);
     } else {
         people.remove(&person);
     }
-    live.tell_totals(person, totals.as_ref());
+    live.tell_totals(person, totals);
 }
 
 /// The highest version of a partition's progress stands.

@@ -197,7 +197,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
                 }
             }
             Draft::Again(_) | Draft::Fresh(_) => {
-                (self.snapshots.has_news, self.snapshots.begun_at) = (true, None)
+                (self.snapshots.has_news, self.snapshots.begun_at) = (true, None);
             }
         }
     }

@@ -134,6 +134,26 @@ async fn read_on(database: Database, said: watch::Sender<usize>) {
 }
 
 #[test]
+fn a_board_is_whole_while_others_take_its_place() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut story = Story::begun().await;
+        let mut ranker = story.ranker();
+        story.snapshot(&mut ranker, 0);
+        let (said, read) = watch::channel(0);
+        let reading: Vec<_> =
+            (0..3).map(|_| tokio::spawn(read_on(story.database.clone(), said.clone()))).collect();
+        for minute in 1..60 {
+            tokio::task::block_in_place(|| story.snapshot(&mut ranker, minute));
+        }
+        drop(read);
+        for reading in reading {
+            reading.await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_restart_marks_no_second_snapshot_of_a_day_or_an_hour() {
     run(async {
         let mut story = Story::begun().await;
