@@ -183,7 +183,8 @@ impl Node {
         let urls = [&admin, &taking, &ranked].map(Listening::url);
         let [control_url, collector_url, ranker_url] = urls;
         let web = pages.as_ref().map(Listening::url);
-        let pages = pages.map(|pages| pages.serve(&runtime, pages::router(database, clock, &collector_url)));
+        let shown = || pages::router(database, clock, &collector_url, &ranker_url);
+        let pages = pages.map(|pages| pages.serve(&runtime, shown()));
         let served = [
             taking.serve(&runtime, collector.router),
             ranked.serve(&runtime, tally_ranker::http::router(live)),

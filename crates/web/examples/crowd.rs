@@ -137,6 +137,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         stale_after: Duration::from_mins(3),
         answer_within: Duration::from_secs(10),
         collector: "http://127.0.0.1:8081".to_owned(),
+        ranker: None,
         clock: Arc::new(|| as_of().plus_ms(20_000)),
     };
     let listener = tokio::net::TcpListener::bind(&address).await?;

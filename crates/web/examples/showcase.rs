@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use tally_domain::{Metric, WallTime};
+use tally_domain::{Day, Metric, PersonId, WallTime};
 use tally_web::ask::{BoardAsk, PersonAsk, Split};
-use tally_web::rows::{BoardRow, NewestRow, PersonRow};
+use tally_web::rows::{BoardRow, DaysRow, NewestRow, PersonRow};
 use tally_web::{Options, Source, SourceError};
 
 const PEOPLE: u64 = 85_000;
@@ -138,7 +138,12 @@ impl Written {
 impl Source for Written {
     async fn newest(&self) -> Result<Option<NewestRow>, SourceError> {
         self.refuse()?;
-        let newest = NewestRow { snapshot: header().snapshot, people_version: 1, as_of_ms: as_of().ms() };
+        let newest = NewestRow {
+            snapshot: header().snapshot,
+            people_version: 1,
+            as_of_ms: as_of().ms(),
+            people: PEOPLE,
+        };
         Ok((self.state != "empty").then_some(newest))
     }
 
@@ -179,6 +184,10 @@ impl Source for Written {
         rows.extend(people);
         rows.push(sum("others", whole - shown, PEOPLE - here));
         Ok(rows)
+    }
+
+    async fn days(&self, _: &[PersonId], _: Day) -> Result<Vec<DaysRow>, SourceError> {
+        Ok(vec![DaysRow { person: DaysRow::COMPANY, days: days_of(0) }])
     }
 
     async fn person(&self, ask: &PersonAsk, _: &NewestRow) -> Result<Vec<PersonRow>, SourceError> {
@@ -301,6 +310,7 @@ async fn main() -> Result<(), std::io::Error> {
         stale_after: Duration::from_mins(3),
         answer_within: Duration::from_secs(10),
         collector: "http://127.0.0.1:8081".to_owned(),
+        ranker: None,
         clock: Arc::new(move || as_of().plus_ms(behind_ms)),
     };
     let listener = tokio::net::TcpListener::bind(&address).await?;

@@ -16,8 +16,8 @@ pub struct Frame {
     pub truth: Option<Truth>,
     /// What the reader should know about the numbers.
     pub notice: Option<String>,
-    /// True when the page refreshes itself.
-    pub live: bool,
+    /// Seconds after which the page refreshes itself.
+    pub refresh: Option<&'static str>,
 }
 
 /// The time that numbers are true for.
@@ -44,13 +44,19 @@ impl Frame {
     /// Of a page without numbers.
     #[must_use]
     pub fn plain(here: &'static str) -> Self {
-        Self { assets: &ASSETS, here, truth: None, notice: None, live: false }
+        Self { assets: &ASSETS, here, truth: None, notice: None, refresh: None }
     }
 
     /// Of a page that shows `snapshot`.
     #[must_use]
     pub fn of(here: &'static str, snapshot: &NewestRow, notice: Option<String>) -> Self {
-        Self { assets: &ASSETS, here, truth: Some(Truth::of(snapshot)), notice, live: true }
+        Self { assets: &ASSETS, here, truth: Some(Truth::of(snapshot)), notice, refresh: Some("5") }
+    }
+
+    /// The same for a page of live numbers: half of the second within which it must follow.
+    #[must_use]
+    pub fn live(self) -> Self {
+        Self { refresh: self.refresh.and(Some("0.5")), ..self }
     }
 }
 

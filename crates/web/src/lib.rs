@@ -1,7 +1,8 @@
 //! The leaderboard and the page of a person, rendered on the server from rows of ClickHouse.
 //!
 //! A page is three files in `pages`: the SQL that selects its rows, the HTML that shows them, and the Rust between.
-//! It is rendered once per snapshot and address. No number is computed here that is not in a row.
+//! It is rendered once per snapshot and address. The board itself is the ranker's live one, as long as that answers.
+//! No number is computed here that is not in a row.
 
 pub mod ask;
 pub mod assets;
@@ -9,6 +10,7 @@ pub mod cache;
 pub mod chart;
 pub mod frame;
 pub mod json;
+mod live;
 pub mod newest;
 pub mod pages;
 pub mod rows;

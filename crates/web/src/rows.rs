@@ -12,6 +12,8 @@ pub struct NewestRow {
     pub people_version: u64,
     /// The least clock in it, ms UTC.
     pub as_of_ms: i64,
+    /// How many people are ranked.
+    pub people: u64,
 }
 
 impl NewestRow {
@@ -111,6 +113,24 @@ pub struct BoardPage {
     pub people: Vec<BoardRow>,
     /// Everybody else.
     pub others: Option<BoardRow>,
+    /// The snapshot to stay with while turning the pages.
+    pub steady: u64,
+}
+
+/// Tokens of one person, or of everybody, on each of the days of a sparkline.
+#[derive(Clone, Debug, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize)]
+pub struct DaysRow {
+    /// Who; [`Self::COMPANY`] for everybody.
+    pub person: [u8; 16],
+    /// Oldest first, the running day last.
+    pub days: Vec<i64>,
+}
+
+impl DaysRow {
+    /// Stands for everybody together.
+    pub const COMPANY: [u8; 16] = *b"all\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    /// How many days.
+    pub const DAYS: usize = 30;
 }
 
 impl BoardPage {
@@ -126,7 +146,7 @@ impl BoardPage {
                 Some(Line::Others) | None => {}
             }
         }
-        company.map(|company| Self { company, people, others })
+        company.map(|company| Self { steady: company.snapshot, company, people, others })
     }
 }
 

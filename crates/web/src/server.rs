@@ -5,9 +5,10 @@ use crate::assets;
 use crate::cache::{Cache, Key, Page};
 use crate::frame::{self, Frame};
 use crate::json;
+use crate::live::{Live, Moment};
 use crate::newest::{Known, Newest};
 use crate::pages::{self, notice};
-use crate::rows::{BoardPage, NewestRow, PersonPage};
+use crate::rows::{BoardPage, DaysRow, NewestRow, PersonPage};
 use crate::source::{Source, SourceError};
 use askama::Template;
 use axum::body::Body;
@@ -38,6 +39,8 @@ pub struct Options {
     pub answer_within: Duration,
     /// Address of the collector, as the empty page shows it.
     pub collector: String,
+    /// Address of the ranker, whose live board is shown; without one, boards are those of the newest snapshot.
+    pub ranker: Option<String>,
     /// See [`Clock`].
     pub clock: Clock,
 }
@@ -48,6 +51,7 @@ impl fmt::Debug for Options {
             .field("stale_after", &self.stale_after)
             .field("answer_within", &self.answer_within)
             .field("collector", &self.collector)
+            .field("ranker", &self.ranker)
             .finish_non_exhaustive()
     }
 }
@@ -56,9 +60,13 @@ struct Web<S> {
     source: S,
     options: Options,
     newest: Newest,
+    live: Live,
     boards: Cache<BoardPage>,
     people: Cache<PersonPage>,
+    days: Cache<Vec<DaysRow>>,
     pages: Cache<Page>,
+    /// Pages of live boards, which change far more often.
+    live_pages: Cache<Page>,
 }
 
 type Shared<S> = State<Arc<Web<S>>>;
@@ -68,9 +76,18 @@ type Pairs = Query<Vec<(String, String)>>;
 /// Every address of the pages.
 pub fn router<S: Source>(source: S, options: Options) -> axum::Router {
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, options.answer_within);
-    let newest = Newest::default();
-    let (boards, people, pages) = (Cache::default(), Cache::default(), Cache::default());
-    let web = Web { source, options, newest, boards, people, pages };
+    let live = Live::new(options.ranker.as_deref());
+    let web = Web {
+        source,
+        options,
+        newest: Newest::default(),
+        live,
+        boards: Cache::default(),
+        people: Cache::default(),
+        days: Cache::default(),
+        pages: Cache::default(),
+        live_pages: Cache::default(),
+    };
     axum::Router::new()
         .route("/", get(board::<S>))
         .route("/people/{person}", get(person::<S>))
@@ -128,9 +145,32 @@ async fn board_page<S: Source>(
     let ask = BoardAsk::read(pairs)?;
     let (newest, notice) = web.moment().await?;
     let path = if as_json { "/api/board.json" } else { "/" };
+    if let Some(page) = live_page(web, &ask, newest, as_json).await {
+        return Ok(page);
+    }
     let key = Key { snapshot: newest.snapshot, notice, address: ask.address(path) };
     let made = Arc::clone(web);
-    web.present(key, move |key| async move { made.make_board(key, &ask, newest, as_json).await }).await
+    present(&web.pages, key, move |key| async move { made.make_board(key, &ask, newest, as_json).await })
+        .await
+}
+
+/// The page of the live board; `None` when the reader stays with a snapshot, or the ranker does not answer.
+async fn live_page<S: Source>(
+    web: &Arc<Web<S>>,
+    ask: &BoardAsk,
+    newest: NewestRow,
+    as_json: bool,
+) -> Option<Arc<Page>> {
+    if ask.at.is_some() {
+        return None;
+    }
+    let moment = web.live.moment(&newest).await?;
+    let path = if as_json { "/api/board.json" } else { "/" };
+    let notice = web.staleness(moment.as_of);
+    let key = Key { snapshot: moment.count, notice, address: ask.address(path) };
+    let (made, ask) = (Arc::clone(web), ask.clone());
+    let make = move |key| async move { made.make_live(key, &ask, newest, moment, as_json).await };
+    present(&web.live_pages, key, make).await.ok()
 }
 
 async fn person<S: Source>(
@@ -174,7 +214,26 @@ async fn person_page<S: Source>(
     let address = format!("{}{}", if as_json { "json:" } else { "" }, ask.address());
     let key = Key { snapshot: newest.snapshot, notice, address };
     let made = Arc::clone(web);
-    web.present(key, move |key| async move { made.make_person(key, &ask, newest, as_json).await }).await
+    present(&web.pages, key, move |key| async move { made.make_person(key, &ask, newest, as_json).await })
+        .await
+}
+
+/// The page of `key`. While `make` is at it, readers get the page of the snapshot before, so that none waits for a
+/// query each time the numbers change.
+async fn present<M, F>(pages: &Cache<Page>, key: Key, make: M) -> Result<Arc<Page>, Refusal>
+where
+    M: FnOnce(Key) -> F,
+    F: Future<Output = Result<Arc<Page>, Refusal>> + Send + 'static,
+{
+    match pages.before(&key) {
+        None => make(key).await,
+        Some((page, false)) => Ok(page),
+        Some((page, true)) => {
+            // It ends by itself within the engine's limit; what it makes or says goes into the cache.
+            drop(tokio::spawn(make(key)));
+            Ok(page)
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as the function of map_err")]
@@ -188,29 +247,14 @@ impl<S: Source> Web<S> {
         match self.newest.get(&self.source).await? {
             Known::Nothing => Err(Refusal::Nothing),
             Known::Last(last) => Ok((last, Some(frame::unreachable(last.as_of())))),
-            Known::Fresh(newest) => {
-                let limit_ms = i64::try_from(self.options.stale_after.as_millis()).unwrap_or(i64::MAX);
-                Ok((newest, frame::staleness(newest.as_of(), (self.options.clock)(), limit_ms)))
-            }
+            Known::Fresh(newest) if newest.people == 0 => Err(Refusal::Nothing),
+            Known::Fresh(newest) => Ok((newest, self.staleness(newest.as_of()))),
         }
     }
 
-    /// The page of `key`. While `make` is at it, readers get the page of the snapshot before, so that none waits for
-    /// a query each time the numbers change.
-    async fn present<M, F>(&self, key: Key, make: M) -> Result<Arc<Page>, Refusal>
-    where
-        M: FnOnce(Key) -> F,
-        F: Future<Output = Result<Arc<Page>, Refusal>> + Send + 'static,
-    {
-        match self.pages.before(&key) {
-            None => make(key).await,
-            Some((page, false)) => Ok(page),
-            Some((page, true)) => {
-                // It ends by itself within the engine's limit; what it makes or says goes into the cache.
-                drop(tokio::spawn(make(key)));
-                Ok(page)
-            }
-        }
+    fn staleness(&self, as_of: WallTime) -> Option<String> {
+        let limit_ms = i64::try_from(self.options.stale_after.as_millis()).unwrap_or(i64::MAX);
+        frame::staleness(as_of, (self.options.clock)(), limit_ms)
     }
 
     async fn make_board(
@@ -226,12 +270,45 @@ impl<S: Source> Web<S> {
             if as_json {
                 return Ok(Page::new(200, JSON, json::board(ask, &page)));
             }
-            let company = &page.company;
-            let shown = NewestRow { snapshot: company.snapshot, as_of_ms: company.as_of_ms, ..newest };
-            let html = pages::board::render(Frame::of("board", &shown, notice), ask, &page);
-            Ok(Page::new(200, HTML, html.map_err(unwritable)?))
+            board_html(frame_of(&page, newest, notice), ask, &page)
         };
-        self.kept(key, render).await
+        kept(&self.pages, key, render).await
+    }
+
+    async fn make_live(
+        &self,
+        key: Key,
+        ask: &BoardAsk,
+        newest: NewestRow,
+        moment: Moment,
+        as_json: bool,
+    ) -> Result<Arc<Page>, Refusal> {
+        let notice = key.notice.clone();
+        let render = async {
+            let board = self.live.board(ask).await.ok_or(Refusal::Nothing)?;
+            let days = self.days(board.people(), newest, moment).await?;
+            let page = board.page(&newest, &days).ok_or(Refusal::Nothing)?;
+            if as_json {
+                return Ok(Page::new(200, JSON, json::board(ask, &page)));
+            }
+            board_html(frame_of(&page, newest, notice).live(), ask, &page)
+        };
+        kept(&self.live_pages, key, render).await
+    }
+
+    /// The days of the people of a page, read once per snapshot: they are the slow part, and change little.
+    async fn days(
+        &self,
+        mut people: Vec<PersonId>,
+        newest: NewestRow,
+        moment: Moment,
+    ) -> Result<Arc<Vec<DaysRow>>, Refusal> {
+        people.sort_unstable();
+        let last = moment.as_of.minute().day();
+        let who: String = people.iter().map(PersonId::to_string).collect();
+        let key = Key { snapshot: newest.snapshot, notice: None, address: format!("{} {who}", last.0) };
+        let read = async { Ok(self.source.days(&people, last).await?) };
+        self.days.get_or_make(key, read).await
     }
 
     async fn make_person(
@@ -250,19 +327,7 @@ impl<S: Source> Web<S> {
             let html = pages::person::render(Frame::of("person", &newest, notice), ask, &page);
             Ok(Page::new(200, HTML, html.map_err(unwritable)?))
         };
-        self.kept(key, render).await
-    }
-
-    /// A failure is forgotten, so that the next reader tries again.
-    async fn kept<F>(&self, key: Key, render: F) -> Result<Arc<Page>, Refusal>
-    where
-        F: Future<Output = Result<Page, Refusal>> + Send,
-    {
-        let made = self.pages.get_or_make(key.clone(), render).await;
-        if made.is_err() {
-            self.pages.forget(&key);
-        }
-        made
+        kept(&self.pages, key, render).await
     }
 
     /// Kept apart from the pages: when the engine is away, the last numbers are shown with another word.
@@ -294,6 +359,30 @@ impl<S: Source> Web<S> {
         };
         speak(status, &notice, headers)
     }
+}
+
+/// A failure is forgotten, so that the next reader tries again.
+async fn kept<F>(pages: &Cache<Page>, key: Key, render: F) -> Result<Arc<Page>, Refusal>
+where
+    F: Future<Output = Result<Page, Refusal>> + Send,
+{
+    let made = pages.get_or_make(key.clone(), render).await;
+    if made.is_err() {
+        pages.forget(&key);
+    }
+    made
+}
+
+/// Says what the rows of a board are true for, which may be another snapshot than the newest.
+fn frame_of(page: &BoardPage, newest: NewestRow, notice: Option<String>) -> Frame {
+    let company = &page.company;
+    let shown = NewestRow { snapshot: company.snapshot, as_of_ms: company.as_of_ms, ..newest };
+    Frame::of("board", &shown, notice)
+}
+
+fn board_html(frame: Frame, ask: &BoardAsk, page: &BoardPage) -> Result<Page, Refusal> {
+    let html = pages::board::render(frame, ask, page);
+    Ok(Page::new(200, HTML, html.map_err(unwritable)?))
 }
 
 fn speak(status: u16, notice: &notice::Notice, headers: &HeaderMap) -> Answer {

@@ -2,14 +2,14 @@
 
 use crate::ask::{BoardAsk, PersonAsk};
 use crate::pages;
-use crate::rows::{BoardRow, NewestRow, PersonRow};
+use crate::rows::{BoardRow, DaysRow, NewestRow, PersonRow};
 use clickhouse::query::Query;
 use clickhouse::{RowOwned, RowRead};
 use std::future::Future;
 use tally_clickhouse::Database;
-use tally_domain::PersonId;
+use tally_domain::{Day, PersonId};
 
-/// Days of a sparkline.
+/// Days of a sparkline: [`DaysRow::DAYS`].
 const TREND_DAYS: i32 = 30;
 /// Sessions on the page of a person.
 const SESSIONS: u32 = 20;
@@ -34,6 +34,12 @@ pub trait Source: Send + Sync + 'static {
         ask: &BoardAsk,
         newest: &NewestRow,
     ) -> impl Future<Output = Result<Vec<BoardRow>, SourceError>> + Send;
+    /// The days of some people and of everybody, up to `last`.
+    fn days(
+        &self,
+        people: &[PersonId],
+        last: Day,
+    ) -> impl Future<Output = Result<Vec<DaysRow>, SourceError>> + Send;
     /// The lines of a person's page.
     fn person(
         &self,
@@ -67,6 +73,16 @@ impl Source for Database {
             .param("first_day", last_day.saturating_sub(TREND_DAYS - 1))
             .param("last_day", last_day);
         fetch(query, "a page of the board").await
+    }
+
+    async fn days(&self, people: &[PersonId], last: Day) -> Result<Vec<DaysRow>, SourceError> {
+        let people: Vec<String> = people.iter().map(PersonId::to_string).collect();
+        let query = self
+            .query(include_str!("pages/days.sql"))
+            .param("people", people)
+            .param("first_day", last.0.saturating_sub(TREND_DAYS - 1))
+            .param("last_day", last.0);
+        fetch(query, "the days of a page").await
     }
 
     async fn person(&self, ask: &PersonAsk, newest: &NewestRow) -> Result<Vec<PersonRow>, SourceError> {

@@ -18,7 +18,7 @@ fn the_live_board_a_person_and_the_status_are_served() {
         log.total(&total(1, 50), 1);
         log.total(&total(2, 70), 1);
         log.progress(0, 1, 1);
-        log.progress(1, 1, 0);
+        log.progress(1, 1, 1);
         let mut ranker = ranker(&log, SnapshotWriter::start(database.clone()).unwrap());
         until(&mut ranker, Duration::ZERO, |live| stored(live) == 2);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -26,12 +26,23 @@ fn the_live_board_a_person_and_the_status_are_served() {
         let _server =
             tokio::spawn(axum::serve(listener, tally_ranker::http::router(ranker.live())).into_future());
 
-        let (code, board) = get(&base, "/v1/board?limit=1").await;
+        // The pages' tests show these very answers.
+        let (code, mut board) = get(&base, "/v1/board?limit=1&offset=1").await;
+        board["revision"] = json!(3);
+        assert_eq!((code, board), (200, serde_json::from_str(include_str!("board.json")).unwrap()));
+        let (_, mut status) = get(&base, "/v1/status").await;
+        status["revision"] = json!(3);
+        assert_eq!(status, serde_json::from_str::<Value>(include_str!("status.json")).unwrap());
+        let (_, around) = get(&base, &format!("/v1/board?limit=1&around={}", person("ann"))).await;
+        assert_eq!((&around["skipped"], &around["rows"][0]["name"]), (&json!(1), &json!("Ann Öz")));
+        let (_, first) = get(&base, "/v1/board?limit=1").await;
+        assert_eq!(first["rows"][0]["person"], json!(account(2).to_string()));
+        assert_eq!((&first["others"]["tokens"], &first["company"]["tokens"]), (&json!(50), &json!(120)));
+        let (_, beyond) = get(&base, "/v1/board?offset=9").await;
         assert_eq!(
-            (code, &board["people"], &board["as_of"]),
-            (200, &json!(2), &json!("2026-02-10T00:00:00Z"))
+            (beyond["rows"].as_array().map(Vec::len), &beyond["others"]["tokens"]),
+            (Some(0), &json!(120))
         );
-        assert_eq!(board["rows"][0]["person"], json!(account(2).to_string()));
         let (_, board) = get(&base, "/v1/board?window=24h&by=cost&offset=1&limit=5").await;
         assert_eq!(board["rows"].as_array().map(Vec::len), Some(1));
         assert_eq!(board["rows"][0]["list_cost_usd"], json!("0.000000050"));

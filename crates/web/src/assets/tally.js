@@ -6,6 +6,7 @@
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let etag = null;
   let failures = 0;
+  let busy = false;
 
   const parts = ["notices", "stats", "sums", "snapshot", "found", "place", "boards"];
 
@@ -100,7 +101,8 @@
   }
 
   async function refresh() {
-    if (document.hidden) return;
+    if (document.hidden || busy) return;
+    busy = true;
     try {
       const headers = etag ? { "If-None-Match": etag } : {};
       const answer = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin" });
@@ -115,6 +117,8 @@
         const truth = document.getElementById("truth");
         if (truth) { truth.classList.add("old"); truth.title = "This server does not answer; trying again"; }
       }
+    } finally {
+      busy = false;
     }
   }
 

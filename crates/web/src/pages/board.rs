@@ -143,7 +143,7 @@ impl Paging {
         let steady = BoardAsk {
             page: u32::try_from(page).unwrap_or(u32::MAX),
             around: None,
-            at: Some(company.snapshot),
+            at: Some(rows.steady),
             ..ask.clone()
         };
         Self {

@@ -68,7 +68,7 @@ pub fn empty(collector: &str) -> Notice {
         "No numbers yet",
         "Tally is running and waits for the first report. This page fills itself a few seconds after it.",
     );
-    notice.frame.live = true;
+    notice.frame.refresh = Some("5");
     notice.steps = vec![
         step("Import the sessions of Claude Code that lie on this machine:", "tally import claude-code"),
         step("Or send one report by hand:", &curl),
@@ -85,7 +85,7 @@ pub fn unreachable(detail: String) -> Notice {
         "The database does not answer",
         "No number is lost: what is reported meanwhile waits in the log. This page tries again by itself.",
     );
-    notice.frame.live = true;
+    notice.frame.refresh = Some("5");
     notice.steps = vec![
         step("See whether Tally runs, and which part does not:", "tally up"),
         step(

@@ -6,6 +6,9 @@ use tally_clickhouse::Database;
 use tally_clickhouse::rows::{
     KeepCode, OPEN_END, PersonRecord, RankingRecord, SnapshotRecord, StandingColumns,
 };
+use tally_domain::WallTime;
+use tally_web::Source;
+use tally_web::rows::DaysRow;
 
 const SNAPSHOT: u64 = 281_474_976_710_777;
 
@@ -155,6 +158,20 @@ fn the_board_shows_days_of_all_accounts_in_their_newest_version() {
             ann["days"].as_array().unwrap().iter().map(|day| day.as_i64().unwrap()).collect();
         assert_eq!((days.len(), days[0], days[29], days.iter().sum::<i64>()), (30, 30, 60, 90));
         assert_eq!(board["rows"][2]["days"][28], 3, "an account that nobody owns stands under its own hash");
+    });
+}
+
+#[test]
+fn the_days_of_a_live_page_are_those_of_the_board() {
+    run(async {
+        let database = company().await;
+        let today = WallTime::from_ms(AS_OF_MS).unwrap().minute().day();
+        let days = database.days(&[person(1), person(2), person(3)], today).await.unwrap();
+        let of = |who: [u8; 16]| days.iter().find(|row| row.person == who).map(|row| row.days.clone());
+        let ann = of([1; 16]).unwrap();
+        assert_eq!((ann.len(), ann[0], ann[29], ann.iter().sum::<i64>()), (DaysRow::DAYS, 30, 60, 90));
+        assert_eq!(of([2; 16]), None, "who used nothing has no line");
+        assert_eq!(of([3; 16]).unwrap()[28], 3, "an account that nobody owns stands under its own hash");
     });
 }
 

@@ -4,6 +4,7 @@
 
 mod browser;
 mod engine;
+mod live;
 mod pages;
 mod rig;
 mod server;

@@ -17,10 +17,16 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
 
 /// Serves `source` until the runtime ends; the clock stands still at `now_ms`.
 pub(crate) async fn serve<S: Source>(source: S, now_ms: i64) -> String {
+    serve_beside(source, now_ms, None).await
+}
+
+/// The same beside a ranker.
+pub(crate) async fn serve_beside<S: Source>(source: S, now_ms: i64, ranker: Option<String>) -> String {
     let options = Options {
         stale_after: Duration::from_mins(3),
         answer_within: Duration::from_mins(1),
         collector: "http://127.0.0.1:8081".to_owned(),
+        ranker,
         clock: Arc::new(move || WallTime::from_ms(now_ms).unwrap()),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tally_domain::{Hash128, PersonId};
+use tally_domain::{Day, Hash128, PersonId};
 use tally_web::ask::{BoardAsk, PersonAsk};
-use tally_web::rows::{BoardRow, NewestRow, PersonRow};
+use tally_web::rows::{BoardRow, DaysRow, NewestRow, PersonRow};
 use tally_web::{Source, SourceError};
 
 /// 13 February 2026, noon.
@@ -18,6 +18,7 @@ pub(crate) struct Written {
     pub board: Arc<Mutex<Vec<BoardRow>>>,
     pub person: Arc<Mutex<Vec<PersonRow>>>,
     pub asked: Arc<AtomicUsize>,
+    pub days_asked: Arc<AtomicUsize>,
 }
 
 impl Written {
@@ -40,7 +41,7 @@ impl Written {
 }
 
 pub(crate) fn snapshot(number: u64) -> NewestRow {
-    NewestRow { snapshot: number, people_version: 1, as_of_ms: AS_OF_MS }
+    NewestRow { snapshot: number, people_version: 1, as_of_ms: AS_OF_MS, people: 3 }
 }
 
 pub(crate) fn person(number: u8) -> PersonId {
@@ -101,6 +102,13 @@ impl Source for Written {
     async fn board(&self, ask: &BoardAsk, _: &NewestRow) -> Result<Vec<BoardRow>, SourceError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.answer(|| cut(&self.board.lock().unwrap(), ask))
+    }
+
+    async fn days(&self, people: &[PersonId], _: Day) -> Result<Vec<DaysRow>, SourceError> {
+        self.days_asked.fetch_add(1, Ordering::SeqCst);
+        self.answer(|| {
+            people.iter().map(|person| DaysRow { person: *person.bytes(), days: vec![7; 30] }).collect()
+        })
     }
 
     async fn person(&self, _: &PersonAsk, _: &NewestRow) -> Result<Vec<PersonRow>, SourceError> {
