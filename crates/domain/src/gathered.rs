@@ -62,7 +62,9 @@ mod tests {
         #[test]
         fn the_hash_is_that_of_the_parts_together(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..12)) {
             let mut gathered = Gathered::<100>::default();
-            parts.iter().for_each(|part| gathered.put(part));
+            for part in &parts {
+                gathered.put(part);
+            }
             let whole = parts.concat();
             prop_assert_eq!(gathered.hash_64(), xxh3_64(&whole));
             prop_assert_eq!(gathered.hash_128(), xxh3_128(&whole));
