@@ -179,7 +179,13 @@ fn copy(from: &MemoryDisk, to: &MemoryDisk, dir: &str) -> Result<(), DiskError> 
     clear(to, dir)?;
     to.make_dir(dir)?;
     let path = |name: &str| format!("{dir}/{name}");
-    for name in from.list(dir)? {
+    let names = from.list(dir)?;
+    if !names.iter().any(|name| name == "MANIFEST") {
+        // Nothing was ever committed.
+        return Ok(());
+    }
+    // A manifest that was never switched to is none.
+    for name in names.into_iter().filter(|name| name != "MANIFEST.new") {
         let source = from.open(&path(&name))?;
         let mut bytes = vec![0; usize::try_from(source.len()?).expect("small files")];
         source.read_exact_at(0, &mut bytes)?;
