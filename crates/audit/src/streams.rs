@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clickhouse::query::RowCursor;
 use clickhouse::{Row, RowRead};
 use tally_clickhouse::Database;
-use tally_clickhouse::rows::{AccountTotalRecord, Hash, KindCode, UsageHourlyRecord, ViewCode, minute_of};
-use tally_domain::event::Unsplit;
+use tally_clickhouse::rows::{AccountTotalRecord, Hash, KindCode, UsageHourlyRecord, ViewCode, dims_of};
+use tally_domain::published::{HourRow, TotalRow};
 use tally_domain::{
     AccountKey, ContentHash, Dims, Epoch, EventKey, EventTime, Hash128, Hour, Incarnation, Offset, Partition,
     ProducerId, Revision, Usage, Version,
@@ -129,13 +129,11 @@ impl Streams {
         }
         let Shown { totals, hours } = &mut self.shown;
         while let Some(row) = totals.ahead.take_if(|row| key(row.account) == account) {
-            let (dims, published) = total(row);
-            all.totals.insert(dims, published);
+            all.totals.extend([total(&row)]);
             totals.advance().await?;
         }
         while let Some(row) = hours.ahead.take_if(|row| key(row.account) == account) {
-            let (dims, hour, published) = hour(row);
-            all.hours.insert((hour, dims), published);
+            all.hours.extend([hour(&row)]);
             hours.advance().await?;
         }
         Ok(Some((account, partition, all)))
@@ -177,14 +175,7 @@ pub(crate) fn place(incarnation: u16, offset: u64) -> Result<Version, VerifyErro
 }
 
 fn report(row: &ReportRow<'_>, last: &mut Option<Arc<Dims>>) -> Result<Report, VerifyError> {
-    let dims = Dims {
-        model: row.model.to_owned(),
-        tool: row.tool.to_owned(),
-        view: row.view.into(),
-        service_tier: row.service_tier.to_owned(),
-        region: row.region.to_owned(),
-        unsplit: Unsplit(row.unsplit),
-    };
+    let dims = dims_of([row.model, row.tool, row.service_tier, row.region], row.view, row.unsplit);
     let dims = last.take_if(|known| **known == dims).unwrap_or_else(|| Arc::new(dims));
     let occurred_at = EventTime::from_ms(row.occurred_at).ok_or_else(|| VerifyError::Foreign {
         table: "events",
@@ -210,31 +201,12 @@ fn report(row: &ReportRow<'_>, last: &mut Option<Arc<Dims>>) -> Result<Report, V
     })
 }
 
-fn total(row: AccountTotalRecord) -> (Arc<Dims>, Published<[Sum; 4]>) {
-    let value = [row.h24, row.d7, row.d30, row.lifetime].map(|usage| Sum::from(Usage::from(usage)));
-    let dims = Dims {
-        model: row.model,
-        tool: row.tool,
-        view: row.view.into(),
-        service_tier: row.service_tier,
-        region: row.region,
-        unsplit: Unsplit(row.unsplit),
-    };
-    (Arc::new(dims), Published { value, version: Version::from_u64(row.version) })
+fn total(row: &AccountTotalRecord) -> (Arc<Dims>, Published<[Sum; 4]>) {
+    let TotalRow { dims, windows, .. } = row.to_row();
+    (dims, Published { value: windows.map(Sum::from), version: Version::from_u64(row.version) })
 }
 
-fn hour(row: UsageHourlyRecord) -> (Arc<Dims>, Hour, Published<Sum>) {
-    let tokens =
-        [row.input, row.cache_read, row.cache_write_5m, row.cache_write_1h, row.output, row.reasoning];
-    let usage = Usage { tokens, requests: row.requests, unpriced: row.unpriced, cost_nano_usd: row.cost };
-    let dims = Dims {
-        model: row.model,
-        tool: row.tool,
-        view: row.view.into(),
-        service_tier: row.service_tier,
-        region: row.region,
-        unsplit: Unsplit(row.unsplit),
-    };
-    let published = Published { value: Sum::from(usage), version: Version::from_u64(row.version) };
-    (Arc::new(dims), minute_of(row.hour).hour(), published)
+fn hour(row: &UsageHourlyRecord) -> ((Hour, Arc<Dims>), Published<Sum>) {
+    let HourRow { hour, dims, usage, .. } = row.to_row();
+    ((hour, dims), Published { value: Sum::from(usage), version: Version::from_u64(row.version) })
 }

@@ -6,9 +6,10 @@
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tally_domain::event::Unsplit;
 use tally_domain::published::{HourRow, ProducerRow, Progress, ReceiptRow, SessionRow, TotalRow};
-use tally_domain::{Dims, Hash128, Hour, Minute, Usage, View};
+use tally_domain::{AccountKey, Dims, Hash128, Hour, Minute, Partition, Usage, View};
 
 pub use archive::{
     ArchiveProgressRecord, EntryCode, EventRecord, KindCode, RejectRecord, RejectTopic, RejectsProgressRecord,
@@ -285,17 +286,55 @@ impl AccountTotalRecord {
     #[must_use]
     pub fn to_row(&self) -> TotalRow {
         TotalRow {
-            partition: tally_domain::Partition(self.partition),
-            account: tally_domain::AccountKey(Hash128(self.account)),
-            dims: std::sync::Arc::new(Dims {
-                model: self.model.clone(),
-                tool: self.tool.clone(),
-                view: self.view.into(),
-                service_tier: self.service_tier.clone(),
-                region: self.region.clone(),
-                unsplit: Unsplit(self.unsplit),
-            }),
+            partition: Partition(self.partition),
+            account: AccountKey(Hash128(self.account)),
+            dims: Arc::new(dims_of(
+                [&self.model, &self.tool, &self.service_tier, &self.region],
+                self.view,
+                self.unsplit,
+            )),
             windows: [self.h24, self.d7, self.d30, self.lifetime].map(Usage::from),
+        }
+    }
+}
+
+/// Dims from their columns: model, tool, service tier and region; view; unsplit bits.
+#[must_use]
+pub fn dims_of([model, tool, service_tier, region]: [&str; 4], view: ViewCode, unsplit: u8) -> Dims {
+    Dims {
+        model: model.to_owned(),
+        tool: tool.to_owned(),
+        view: view.into(),
+        service_tier: service_tier.to_owned(),
+        region: region.to_owned(),
+        unsplit: Unsplit(unsplit),
+    }
+}
+
+impl UsageHourlyRecord {
+    /// The published row.
+    #[must_use]
+    pub fn to_row(&self) -> HourRow {
+        let tokens = [
+            self.input,
+            self.cache_read,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.output,
+            self.reasoning,
+        ];
+        let usage =
+            Usage { tokens, requests: self.requests, unpriced: self.unpriced, cost_nano_usd: self.cost };
+        HourRow {
+            partition: Partition(self.partition),
+            account: AccountKey(Hash128(self.account)),
+            hour: minute_of(self.hour).hour(),
+            dims: Arc::new(dims_of(
+                [&self.model, &self.tool, &self.service_tier, &self.region],
+                self.view,
+                self.unsplit,
+            )),
+            usage,
         }
     }
 }
