@@ -212,4 +212,15 @@ mod tests {
         assert_eq!(findings(&account(7, 3)), []);
         assert_eq!(findings(&account(999, 3)).len(), 5);
     }
+
+    #[test]
+    fn a_version_has_the_clock_of_the_last_record_before_it() {
+        let clocks = [(1, 10), (4, 11)].map(|(from, clock)| (Version::from_u64(from), Minute(clock)));
+        let bounds = Bounds { clocks: clocks.to_vec(), ..Bounds::default() };
+        let at = |version| bounds.moment(Version::from_u64(version)).clock;
+        assert_eq!(
+            [0, 1, 3, 4, 9].map(at),
+            [Minute::BEFORE_ALL, Minute(10), Minute(10), Minute(11), Minute(11)]
+        );
+    }
 }

@@ -135,4 +135,15 @@ mod tests {
         let output = counted.totals[&Dims::default()].map(|sum| sum.0[4]);
         assert_eq!((output, counted.events), ([5, 5, 5, 12], 2));
     }
+
+    #[test]
+    fn a_window_holds_the_minutes_after_its_start_up_to_its_clock() {
+        let holds = |window, age: i32| in_window(window, Minute(100_000), Minute(100_000 - age));
+        for (window, length) in [(Window::Hours24, 1_440), (Window::Days7, 10_080), (Window::Days30, 43_200)]
+        {
+            let ages = [-1, 0, length - 1, length].map(|age| holds(window, age));
+            assert_eq!(ages, [false, true, true, false], "{window:?}");
+        }
+        assert_eq!([-1, 0, 99_999].map(|age| holds(Window::Lifetime, age)), [true; 3]);
+    }
 }

@@ -150,4 +150,17 @@ mod tests {
         assert_eq!(cost(&usage, &rate(1_500_000)), (2, 7));
         assert_eq!(cost(&usage, &rate(500_001)), (1, 7));
     }
+
+    #[test]
+    fn a_book_is_in_force_after_its_own_record_and_a_lower_number_never() {
+        let book = |number| {
+            PriceBook::parse(format!(r#"{{"number":{number},"source":"test","models":[]}}"#).as_bytes())
+        };
+        let mut books = Books::default();
+        for (place, number) in [(2, 1), (5, 3), (7, 2)] {
+            books.add(Version::from_u64(place), book(number).unwrap());
+        }
+        let at = |place| books.in_force(Version::from_u64(place)).map(PriceBook::number);
+        assert_eq!([2, 3, 5, 6, 8].map(at), [None, Some(1), Some(1), Some(3), Some(3)]);
+    }
 }
