@@ -1,6 +1,7 @@
 //! A data directory of a test's own, `tally up` on it, and its death.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -107,6 +108,19 @@ impl Installation {
     /// When the binary cannot be built or started.
     pub fn run(&self, arguments: &[&str]) -> Result<Answer> {
         Answer::of(&mut self.command_for_people(arguments)?)
+    }
+
+    /// The first lines of a command that does not end by itself; then it is ended.
+    ///
+    /// # Errors
+    /// When the binary cannot be started, or writes no line any more.
+    pub fn first_lines(&self, arguments: &[&str], count: usize) -> Result<Vec<String>> {
+        let mut child = self.command_for_people(arguments)?.stdout(Stdio::piped()).spawn()?;
+        let out = child.stdout.take().context("its stdout is piped")?;
+        let lines = BufReader::new(out).lines().take(count).collect::<std::io::Result<Vec<_>>>();
+        child.kill()?;
+        child.wait()?;
+        Ok(lines?)
     }
 
     fn start(&self, mut command: Command, settings: &[(&str, &str)]) -> Result<Up> {

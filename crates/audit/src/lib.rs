@@ -24,6 +24,7 @@ pub use archiver::{Archiver, Turn};
 pub use difference::{
     Difference, Evidence, Findings, Hint, RecountedAt, SharedRequest, SharedRequests, Sharing, What,
 };
+pub use occurrences::Recounted;
 pub use rejects::Listed;
 pub use verify::{Verification, Verified, VerifyError, verify};
 pub use writer::{Answer, ArchiveSink, ArchiveWriter, Piece, Reach};

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tally_audit::Recounted;
 use tally_clickhouse::{Credentials, Database, Layout};
 
 use crate::clock::Clock;
@@ -233,6 +234,20 @@ impl Attached {
         match &self.way {
             Way::Own(Some(node)) => Ok(node.control().status()),
             _ => self.ask(reqwest::Method::GET, "/v1/status", &()),
+        }
+    }
+
+    /// Tells the owner what a verification found, for its metrics.
+    ///
+    /// # Errors
+    /// When the owner does not answer.
+    pub fn tell_recounted(&self, found: &Recounted) -> Result<(), AttachError> {
+        match &self.way {
+            Way::Own(_) => {
+                tally_telemetry::emit(found);
+                Ok(())
+            }
+            Way::Other(_) => self.ask(reqwest::Method::POST, "/v1/recounted", found),
         }
     }
 

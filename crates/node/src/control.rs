@@ -9,6 +9,7 @@
 //! | `POST /v1/republish` | every key is being published anew; the positions at which all of that is true |
 //! | `GET /v1/lease` | an answer that does not end: the owner stays until the asker hangs up |
 //! | `GET /v1/status` | what every part says of itself |
+//! | `POST /v1/recounted` with what a verification found | nothing; the metrics say it from now on |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tally_audit::Recounted;
 use tally_domain::{Offset, Partition, PartitionCount};
 use tally_log::{AppendLog, Appender};
 use tokio::sync::watch;
@@ -274,6 +276,7 @@ pub fn router(control: Control, views: Views) -> Router {
         .route("/v1/ranked", post(ranked))
         .route("/v1/status", get(|State(control): State<Control>| async move { Json(control.status()) }))
         .route("/v1/lease", get(lease))
+        .route("/v1/recounted", post(recounted))
         .with_state(control);
     admin::router(views).merge(asked)
 }
@@ -311,6 +314,11 @@ async fn ranked(
     Json(positions): Json<BTreeMap<Partition, Offset>>,
 ) -> Json<bool> {
     Json(control.ranked(&positions, Duration::from_millis(wait.wait_ms)).await)
+}
+
+async fn recounted(Json(found): Json<Recounted>) -> Json<()> {
+    tally_telemetry::emit(&found);
+    Json(())
 }
 
 /// An answer that does not end while its asker listens.

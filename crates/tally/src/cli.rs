@@ -68,13 +68,24 @@ impl Global {
 
     /// The installation, through its owner or as its owner until dropped.
     pub(crate) fn attach(&self) -> Result<(Config, Attached)> {
+        let config = self.speak_little()?;
+        let attached = self.attach_to(&config)?;
+        Ok((config, attached))
+    }
+
+    /// The settings; diagnostics are written from now on, which can be begun once.
+    pub(crate) fn speak_little(&self) -> Result<Config> {
         let (config, origins) = self.load()?;
         // A command of a few seconds says what is wrong, and more only when asked.
         let asked = origins.of_key("diagnostics.filter").is_some_and(|origin| *origin != Origin::Default);
         diagnose(&config, if asked { &config.diagnostics.filter } else { "warn" })?;
+        Ok(config)
+    }
+
+    /// The installation of these settings: a command that goes on for long attaches again and again.
+    pub(crate) fn attach_to(&self, config: &Config) -> Result<Attached> {
         let executable = std::env::current_exe().context("finding the path of this program")?;
-        let attached = Attached::to(&config, self.clock.unwrap_or(Clock::System), &executable)?;
-        Ok((config, attached))
+        Ok(Attached::to(config, self.clock.unwrap_or(Clock::System), &executable)?)
     }
 
     /// True when `--data-dir` was given.

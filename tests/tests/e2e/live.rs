@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tally_tests::http;
 use tally_tests::installation::{Answer, Installation, Owner, post, settle, sql};
@@ -60,6 +60,13 @@ fn plant(owner: &Owner, replace: &str) -> Result<String> {
     sql(owner, &format!("INSERT INTO account_totals SELECT * {replace} FROM kept"))
 }
 
+/// A number of the owner's metrics.
+fn metric(owner: &Owner, name: &str) -> Result<String> {
+    let metrics = http::send(&owner.control, "GET", "/metrics", "")?.body;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map(str::to_owned).with_context(|| format!("no {name} in {metrics}"))
+}
+
 #[test]
 fn verify_answers_while_usage_goes_on_and_tells_what_lies_behind_a_difference() -> Result<()> {
     let installation = Installation::new()?;
@@ -106,9 +113,16 @@ fn verify_answers_while_usage_goes_on_and_tells_what_lies_behind_a_difference() 
             assert_eq!(first["hint"], "its usage is the difference", "{report}");
             assert_eq!(found["events_total"], json!(2), "{report}");
         }
+        assert_eq!(metric(&owner, "tally_verify_differences")?, "1");
         plant(&owner, "")?;
-        let mended = verify(&installation, posted)?;
-        ensure!(mended.code == Some(0), "{mended:?}");
+        // Again and again, and the owner's metrics say it.
+        let lines = installation.first_lines(&["verify", "--every", "1s", "--json"], 2)?;
+        ensure!(
+            lines.len() == 2 && lines.iter().all(|line| line.contains(r#""differences_total":0"#)),
+            "{lines:?}"
+        );
+        assert_eq!(metric(&owner, "tally_verify_differences")?, "0");
+        assert_eq!(metric(&owner, "tally_verify_finished_timestamp_seconds")?, "1770940800");
         Ok(())
     })
 }

@@ -169,6 +169,14 @@ fn another_person_is_warned_and_sql_answers() {
     assert_eq!(bob.code, Some(0), "{bob:?}");
     assert!(bob.stderr.contains("imported before for another person"), "{}", bob.stderr);
     assert!(bob.stdout.contains("3 new"), "{}", bob.stdout);
+    let verified = installation.json(&["verify"]);
+    let shared = verified["shared_requests"].as_array().unwrap();
+    let ids: Vec<_> = shared.iter().map(|request| request["request_id"].as_str().unwrap()).collect();
+    assert_eq!((ids, &verified["shared_requests_total"]), (vec!["r-m1", "r-m2", "r-m3"], &json!(3)));
+    let who = shared[0]["counted"].as_array().unwrap().iter().map(|it| (&it["who"], &it["tokens"]));
+    let mut who: Vec<_> = who.map(|(who, tokens)| (who.as_str().unwrap(), tokens)).collect();
+    who.sort_by_key(|it| it.0);
+    assert_eq!(who, [("claude-code: ann", &json!(1012)), ("claude-code: bob", &json!(1012))]);
 
     let question = "SELECT uniqExact(account) AS accounts, countIf(reason = 'future') AS future FROM events";
     let answer = installation.run(&["sql", question]);
