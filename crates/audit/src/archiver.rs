@@ -29,6 +29,8 @@ pub struct Archiver<L, S> {
     sight: Option<Sight>,
     /// Up to where usage may be archived: the rejects before that are listed.
     open_until: Vec<Offset>,
+    /// The lane whose turn it is: the sink has fewer hands than there are lanes, and none may wait for ever.
+    first: usize,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             rejects,
             sight: None,
             open_until: Vec::new(),
+            first: 0,
         }
     }
 
@@ -97,8 +100,12 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
         }
         self.look()?;
         worked |= self.hand_over_rejects()?;
-        for index in 0..self.open_until.len() {
-            worked |= self.hand_over_usage(index)?;
+        let lanes = self.open_until.len();
+        for index in (self.first..lanes).chain(0..self.first.min(lanes)) {
+            if self.hand_over_usage(index)? {
+                worked = true;
+                self.first = (index + 1) % lanes;
+            }
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }

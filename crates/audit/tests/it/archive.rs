@@ -84,6 +84,21 @@ fn usage_goes_on_while_rejects_never_cease() {
 }
 
 #[test]
+fn a_quiet_partition_is_archived_while_others_never_rest() {
+    let mut world = World::new();
+    let last = Partition(count().get() - 1);
+    let beat = world.heartbeat(last);
+    for _ in 0..16 {
+        for partition in count().all().filter(|partition| *partition != last) {
+            world.heartbeat(partition);
+        }
+        let _turn = world.turn();
+        world.sink.write(true);
+    }
+    assert_eq!(world.archived(last), beat.next());
+}
+
+#[test]
 fn what_the_archive_refuses_by_itself_is_not_listed_again_when_the_fold_says_so() {
     let mut world = World::new();
     let (partition, ahead) = world.usage("ahead", 3_600_000);

@@ -21,7 +21,7 @@ use tally_log::{
 pub(crate) const NOW_MS: i64 = 1_771_000_000_000;
 
 pub(crate) fn count() -> PartitionCount {
-    PartitionCount::new(2).unwrap()
+    PartitionCount::new(4).unwrap()
 }
 
 /// Numbers that are the same in every run.
