@@ -45,7 +45,8 @@ fn make(build: Build) -> Result<PathBuf> {
     cargo.args(["build", "--quiet", "--locked", "--package", "tally", "--target-dir"]).arg(target);
     if build == Build::Planted {
         // The wrapper is part of what names an artifact: neither build makes the other stale.
-        cargo.env("RUSTC_WORKSPACE_WRAPPER", here.join("planted-rustc"));
+        // A compiler cache, if one is set, takes no such wrapper for a compiler.
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", here.join("planted-rustc")).env("RUSTC_WRAPPER", "");
     }
     let status = cargo.current_dir(here).status().context("starting cargo to build tally")?;
     ensure!(status.success(), "building tally: cargo ended with {status}");

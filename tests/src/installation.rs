@@ -1,5 +1,6 @@
 //! A data directory of a test's own, `tally up` on it, and its death.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -17,10 +18,12 @@ use tally_domain::planted::Bug;
 
 use crate::binary::{self, Build};
 use crate::http;
-use crate::ledger::{CLASSES, Event, Totals, WINDOWS};
+use crate::ledger::{CLASSES, Event, Hours, Totals, WINDOWS};
 
 /// How long a start may take on a busy machine.
 const START_MAX: Duration = Duration::from_mins(3);
+/// How long all that was taken may need to be published and archived.
+const SETTLE_MAX: Duration = Duration::from_mins(5);
 /// How long a child may outlive its parent.
 const DEATH_MAX: Duration = Duration::from_secs(20);
 
@@ -269,7 +272,7 @@ impl Up {
     /// # Errors
     /// When it ends otherwise.
     pub fn interrupt(mut self) -> Result<()> {
-        kill_process(self.id()?, Signal::INT).context("interrupting tally up")?;
+        kill_process(process(self.id())?, Signal::INT).context("interrupting tally up")?;
         let ended = self.child.wait()?;
         ensure!(ended.success(), "tally up ended with {ended}: {}", self.said());
         Ok(())
@@ -298,28 +301,47 @@ impl Up {
     /// When one of them stays.
     pub fn kill_group(mut self) -> Result<()> {
         let children = children_of(self.child.id());
-        kill_process_group(self.group()?, Signal::KILL).context("killing the process group")?;
+        kill_process_group(process(self.id())?, Signal::KILL).context("killing the process group")?;
         self.child.wait()?;
         gone(&children)
     }
 
-    fn group(&self) -> Result<Pid> {
-        self.id()
-    }
-
-    fn id(&self) -> Result<Pid> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        id.context("a process id is a positive number")
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
 impl Drop for Up {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            drop(self.group().map(|group| kill_process_group(group, Signal::KILL)));
+            drop(process(self.id()).map(|group| kill_process_group(group, Signal::KILL)));
             drop(self.child.wait());
         }
     }
+}
+
+/// SIGKILL to a process.
+///
+/// # Errors
+/// When there is none of that id.
+pub fn kill(id: u32) -> Result<()> {
+    kill_process(process(id)?, Signal::KILL).with_context(|| format!("killing process {id}"))
+}
+
+/// SIGSTOP to a process, and SIGCONT after a while.
+///
+/// # Errors
+/// When there is none of that id.
+pub fn freeze(id: u32, time: Duration) -> Result<()> {
+    kill_process(process(id)?, Signal::STOP).with_context(|| format!("freezing process {id}"))?;
+    std::thread::sleep(time);
+    kill_process(process(id)?, Signal::CONT).with_context(|| format!("thawing process {id}"))
+}
+
+fn process(id: u32) -> Result<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw).context("a process id is a positive number")
 }
 
 /// State, parent and start of a process, by /proc.
@@ -368,14 +390,17 @@ pub fn post(owner: &Owner, batch: &[Event]) -> Result<()> {
 pub fn settle(owner: &Owner) -> Result<()> {
     let positions = http::send(&owner.control, "POST", "/v1/now", "")?;
     ensure!(positions.status == 200, "asking for now: {}", positions.body);
+    let begun = Instant::now();
     let mut last = String::new();
-    for _ in 0..5 {
+    while begun.elapsed() < SETTLE_MAX {
         let settled = http::send(&owner.control, "POST", "/v1/settled?wait_ms=60000", &positions.body)?;
         let body: Value = serde_json::from_str(&settled.body)?;
         if body["behind"] == json!([]) && body["failures"] == json!([]) {
             return Ok(());
         }
         last = settled.body;
+        // A failure is told at once; what it can, the installation mends by itself.
+        std::thread::sleep(Duration::from_millis(20));
     }
     bail!("not settled: {last}")
 }
@@ -415,6 +440,46 @@ pub fn published(owner: &Owner) -> Result<Totals> {
         }
     }
     Ok(totals)
+}
+
+/// What is published of each hour that holds anything, by tool.
+///
+/// # Errors
+/// When ClickHouse refuses.
+pub fn published_hours(owner: &Owner) -> Result<Hours> {
+    let lanes: Vec<String> = CLASSES.iter().chain(&["requests"]).map(|lane| format!("sum({lane})")).collect();
+    let text = format!(
+        "SELECT tool, toInt64(toUnixTimestamp(hour)) AS start, {} FROM {}.usage_hourly FINAL GROUP BY tool, start FORMAT TSV",
+        lanes.join(", "),
+        owner.database
+    );
+    let mut hours = Hours::new();
+    for line in sql(owner, &text)?.lines() {
+        let mut fields = line.split('\t');
+        let tool = fields.next().unwrap_or_default().to_owned();
+        let numbers =
+            fields.map(str::parse).collect::<Result<Vec<i64>, _>>().with_context(|| line.to_owned())?;
+        let [start, lanes @ ..] = numbers.as_slice() else { bail!("no hour: {line}") };
+        hours.insert((tool, *start), lanes.try_into().with_context(|| line.to_owned())?);
+    }
+    hours.retain(|_, lanes| lanes.iter().any(|lane| *lane != 0));
+    Ok(hours)
+}
+
+/// Tokens of 30 days by person, as the ranking says.
+///
+/// # Errors
+/// When the command fails.
+pub fn ranked(installation: &Installation, clock_ms: i64) -> Result<BTreeMap<String, i64>> {
+    let ran = installation.run_at(clock_ms, &["top", "--limit", "1000", "--json"])?;
+    ensure!(ran.code == Some(0), "tally top: {ran:?}");
+    let board = ran.json()?;
+    let rows = board["rows"].as_array().context("a board has rows")?;
+    let row = |row: &Value| Some((row["person"].as_str()?.to_owned(), row["tokens"].as_i64()?));
+    let people: Option<BTreeMap<String, i64>> = rows.iter().map(row).collect();
+    let mut people = people.with_context(|| board.to_string())?;
+    people.retain(|_, tokens| *tokens > 0);
+    Ok(people)
 }
 
 /// Recounts everything from the archive.

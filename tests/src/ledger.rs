@@ -13,6 +13,7 @@ pub const CLASSES: [&str; 6] =
 pub const WINDOWS: [(&str, Option<i64>); 4] =
     [("24h", Some(1_440)), ("7d", Some(10_080)), ("30d", Some(43_200)), ("lifetime", None)];
 const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// One report of one event.
 #[derive(Clone, Debug)]
@@ -30,6 +31,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Tokens by class, and one request.
+    fn lanes(&self) -> impl Iterator<Item = i64> + '_ {
+        self.tokens.iter().copied().chain([1])
+    }
+
     /// As the collector takes it.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -47,6 +53,9 @@ impl Event {
 
 /// By tool, then window: tokens by class and requests.
 pub type Totals = BTreeMap<String, [[i64; 7]; 4]>;
+
+/// By tool and start of the hour, s UTC: tokens by class and requests.
+pub type Hours = BTreeMap<(String, i64), [i64; 7]>;
 
 /// The report that stands of every acknowledged event.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +83,28 @@ impl Ledger {
         self.standing.len()
     }
 
+    /// What every hour is that holds anything.
+    #[must_use]
+    pub fn hours(&self) -> Hours {
+        let mut hours = Hours::new();
+        for event in self.standing.values() {
+            let start = event.at_ms.div_euclid(HOUR_MS) * 3_600;
+            let sums = hours.entry((format!("tool-{}", event.who), start)).or_default();
+            sums.iter_mut().zip(event.lanes()).for_each(|(sum, lane)| *sum += lane);
+        }
+        hours
+    }
+
+    /// Tokens of the last 30 days at `clock_ms`, by person.
+    #[must_use]
+    pub fn tokens_30d(&self, clock_ms: i64) -> BTreeMap<String, i64> {
+        let person = |(tool, windows): (String, [[i64; 7]; 4])| {
+            let tokens = windows[2].iter().take(CLASSES.len()).sum();
+            (tool.replace("tool", "person"), tokens)
+        };
+        self.totals(clock_ms).into_iter().map(person).filter(|(_, tokens)| *tokens > 0).collect()
+    }
+
     /// What every total is at `clock_ms`: a window holds the minutes in (clock − length, clock].
     #[must_use]
     pub fn totals(&self, clock_ms: i64) -> Totals {
@@ -84,8 +115,7 @@ impl Ledger {
             let windows = totals.entry(format!("tool-{}", event.who)).or_default();
             for ((_, length), sums) in WINDOWS.iter().zip(windows) {
                 if length.is_none_or(|length| minute > clock - length && minute <= clock) {
-                    let lanes = event.tokens.iter().chain(&[1]);
-                    sums.iter_mut().zip(lanes).for_each(|(sum, lane)| *sum += lane);
+                    sums.iter_mut().zip(event.lanes()).for_each(|(sum, lane)| *sum += lane);
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! Runs the real binary on a data directory of its own, and keeps an account of its own of what must come out.
 
 mod binary;
+pub mod blow;
 pub mod broker;
 pub mod http;
 pub mod installation;
 pub mod ledger;
+pub mod report;
 pub mod seeded;

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
 mod bad_input;
-mod kill;
 mod live;
 mod planted;
 mod server;

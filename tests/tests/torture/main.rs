@@ -1,0 +1,190 @@
+//! Kills and freezes at random, while a ledger of its own keeps what was acknowledged.
+//!
+//! `TALLY_TORTURE_KILLS` and `TALLY_TORTURE_SEED` say how many and which; `cargo xtask torture` sets them.
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tally_tests::blow::{Blow, Phase, choose};
+use tally_tests::installation::{
+    Installation, Owner, Up, freeze, kill, post, published, published_hours, ranked, settle, verify,
+};
+use tally_tests::ledger::{Event, Ledger, Producer};
+use tally_tests::report::Report;
+use tally_tests::seeded::Seeded;
+
+/// 2026-02-13T00:00:00Z.
+const BASE_MS: i64 = 1_770_940_800_000;
+/// Each life begins seven hours after the one before: windows move across the deaths.
+const LIFE_MS: i64 = 7 * 3_600_000;
+/// A process is frozen for at most so long.
+const FREEZE_MS_MAX: u64 = 1_500;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a setting of the torture is a number"))
+}
+
+/// An installation, what hits it, and what it must publish.
+struct Torture {
+    installation: Installation,
+    chance: Seeded,
+    producer: Producer,
+    ledger: Ledger,
+    /// What the last request before a death held: nobody knows what became of it.
+    unsure: Vec<Event>,
+    clock_ms: i64,
+    up: Option<(Up, Owner)>,
+    report: Report,
+}
+
+impl Torture {
+    fn new(seed: u64) -> Self {
+        Self {
+            installation: Installation::new().unwrap(),
+            chance: Seeded(seed),
+            producer: Producer::new(seed, BASE_MS),
+            ledger: Ledger::default(),
+            unsure: Vec::new(),
+            clock_ms: BASE_MS,
+            up: None,
+            report: Report::default(),
+        }
+    }
+
+    /// Starts what does not run, sends again what is unsure, and looks at everything it publishes.
+    fn revive(&mut self) {
+        if self.up.is_none() {
+            self.clock_ms += LIFE_MS;
+            let begun = Instant::now();
+            let mut up = self.installation.spawn(self.clock_ms).unwrap();
+            let owner = up.ready().unwrap();
+            self.report.serves_again(begun.elapsed());
+            settle(&owner).unwrap();
+            self.report.is_current_again(begun.elapsed());
+            self.up = Some((up, owner));
+        }
+        let (up, owner) = self.up.as_ref().unwrap();
+        if !self.unsure.is_empty() {
+            post(owner, &self.unsure).unwrap();
+            self.ledger.acknowledged(&std::mem::take(&mut self.unsure));
+        }
+        settle(owner).unwrap();
+        let truth = self.ledger.totals(self.clock_ms);
+        assert_eq!(published(owner).unwrap(), truth, "{}", up.said());
+        assert_eq!(published_hours(owner).unwrap(), self.ledger.hours());
+        assert_eq!(ranked(&self.installation, self.clock_ms).unwrap(), self.ledger.tokens_30d(self.clock_ms));
+        let findings = verify(owner).unwrap();
+        assert_eq!((findings.differences_total, findings.differences), (0, vec![]));
+        assert_eq!(usize::try_from(findings.checked.events).unwrap(), self.ledger.events());
+        self.report.checks += 1;
+    }
+
+    /// One blow.
+    fn round(&mut self) {
+        let (phase, blow) = choose(&mut self.chance);
+        let moment = Duration::from_millis(self.chance.below(60));
+        if phase == Phase::Starting {
+            self.kill_while_it_starts(moment * 20);
+            return self.report.hit(phase, blow);
+        }
+        self.revive();
+        let batches = 1 + self.chance.below(30);
+        let freeze_for = Duration::from_millis(self.chance.below(FREEZE_MS_MAX));
+        let (up, owner) = self.up.take().expect("it was revived");
+        let (producer, ledger) = (&mut self.producer, &mut self.ledger);
+        let (left, unsure) = std::thread::scope(|scope| {
+            let (told, heard) = mpsc::channel();
+            let posts = match (phase, blow) {
+                (Phase::Taking, Blow::KillTally | Blow::KillBoth) => u64::MAX,
+                (Phase::Taking, _) => batches + 20,
+                _ => batches,
+            };
+            let at = &owner;
+            let posting = scope.spawn(move || {
+                let unsure = post_until_death(at, posts, producer, ledger, &told);
+                if phase == Phase::Settling {
+                    // The wait is cut off by the blow, or not.
+                    drop(settle(at));
+                }
+                unsure
+            });
+            for _ in 0..batches {
+                heard.recv().expect("the producer posts until the installation dies");
+            }
+            std::thread::sleep(moment);
+            (strike(blow, up, freeze_for), posting.join().expect("posting does not panic"))
+        });
+        self.unsure = unsure;
+        self.report.hit(phase, blow);
+        self.up = left.map(|up| (up, owner));
+    }
+
+    fn kill_while_it_starts(&mut self, moment: Duration) {
+        if let Some((up, _)) = self.up.take() {
+            up.kill_group().unwrap();
+        }
+        self.clock_ms += LIFE_MS;
+        let up = self.installation.spawn(self.clock_ms).unwrap();
+        std::thread::sleep(moment);
+        up.kill_group().unwrap();
+    }
+}
+
+/// What is left of it.
+fn strike(blow: Blow, up: Up, freeze_for: Duration) -> Option<Up> {
+    let children = up.children();
+    let engine = || *children.first().expect("an installation that is ready has an engine");
+    match blow {
+        Blow::KillTally => {
+            up.kill_alone().unwrap();
+            return None;
+        }
+        Blow::KillBoth => {
+            up.kill_group().unwrap();
+            return None;
+        }
+        Blow::KillEngine => kill(engine()).unwrap(),
+        Blow::FreezeTally => freeze(up.id(), freeze_for).unwrap(),
+        Blow::FreezeEngine => freeze(engine(), freeze_for).unwrap(),
+    }
+    Some(up)
+}
+
+/// Posts so often, or until the installation dies, and tells of each acknowledgement. What the last request held is
+/// given back when nobody knows what became of it.
+fn post_until_death(
+    owner: &Owner,
+    posts: u64,
+    producer: &mut Producer,
+    ledger: &mut Ledger,
+    told: &mpsc::Sender<()>,
+) -> Vec<Event> {
+    for _ in 0..posts {
+        let batch = producer.batch();
+        if post(owner, &batch).is_err() {
+            return batch;
+        }
+        ledger.acknowledged(&batch);
+        // Who waited may have seen enough.
+        let _enough = told.send(());
+    }
+    Vec::new()
+}
+
+#[test]
+fn what_was_acknowledged_is_counted_once_through_every_blow() {
+    let (kills, seed) = (setting("TALLY_TORTURE_KILLS", 50), setting("TALLY_TORTURE_SEED", 1));
+    println!("TALLY_TORTURE_KILLS={kills} TALLY_TORTURE_SEED={seed}");
+    let mut torture = Torture::new(seed);
+    while u64::from(torture.report.kills()) < kills {
+        torture.round();
+        if torture.report.checks % 50 == 49 {
+            println!("{} of {kills} kills", torture.report.kills());
+        }
+    }
+    torture.revive();
+    torture.report.reports = torture.ledger.reports;
+    torture.report.events = torture.ledger.events();
+    println!("{}", torture.report);
+}
