@@ -1,4 +1,5 @@
 -- The newest complete snapshot, one row per person and window. Filter by window; page by place_tokens or place_cost.
+--
 -- The marker is joined from the left, because a query takes its view of a table when it meets the table: the rows of a
 -- marker that is seen are then seen too. Without the join, a snapshot that comes meanwhile is found without its rows.
 -- The list of the last few only spares reading the others.
