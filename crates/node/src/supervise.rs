@@ -144,7 +144,7 @@ impl Node {
         let database = &database;
 
         let sink = SharedSink::start(database.clone())?;
-        runtime.block_on(watch::look(database, &sink, partitions))?;
+        let seen = runtime.block_on(watch::look(database, &sink, partitions))?;
         let fold_stop = Stop::default();
         let making = Aggregators { config, dir: &dir, secret: &secret, topic, partitions };
         let mut folding = Vec::new();
@@ -177,7 +177,7 @@ impl Node {
         let log_stop = Stop::default();
         let check_every = Duration::from_secs(config.log.retention.check_interval_s);
         let logging = log::run(log, (clock, check_every), &shared, log_stop.clone())?;
-        runtime.spawn(watch::keep_looking(database.clone(), Arc::clone(&sink), partitions));
+        runtime.spawn(watch::keep_looking(database.clone(), Arc::clone(&sink), partitions, seen));
 
         let Addresses { collector: taking, ranker: ranked, admin, pages } = addresses;
         let urls = [&admin, &taking, &ranked].map(Listening::url);

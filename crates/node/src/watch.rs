@@ -71,9 +71,13 @@ fn show(seen: &Seen, sink: &SharedSink, partitions: PartitionCount) {
 }
 
 /// Looks again and again; shows only what is less than before, because a progress that is written while it
-/// is read would look like a loss.
-pub async fn keep_looking(database: Database, sink: Arc<SharedSink>, partitions: PartitionCount) {
-    let mut before: Option<Seen> = None;
+/// is read would look like a loss. `before` is what [`look`] showed: a restart in between is one too.
+pub async fn keep_looking(
+    database: Database,
+    sink: Arc<SharedSink>,
+    partitions: PartitionCount,
+    mut before: Seen,
+) {
     loop {
         tokio::time::sleep(EVERY).await;
         let seen = match see(&database).await {
@@ -86,9 +90,9 @@ pub async fn keep_looking(database: Database, sink: Arc<SharedSink>, partitions:
                 continue;
             }
         };
-        if before.as_ref().is_some_and(|before| seen.is_other_than(before)) {
+        if seen.is_other_than(&before) {
             show(&seen, &sink, partitions);
         }
-        before = Some(seen);
+        before = seen;
     }
 }
