@@ -142,13 +142,13 @@ fn a_first_start_asks_and_imports_what_it_found() {
     terminal.presses("\n");
     terminal.shows("Tally is up after");
     terminal.shows("imported for ann: 2 events from 1 files");
-    terminal.shows("2 events · lag 0 · 1 people ranked");
+    terminal.shows("2 events · lag 0 · 1 person ranked");
     let screen = stops_cleanly(terminal);
     assert!(!screen.contains("this is the demo"), "{screen}");
 
     // The second start asks nothing and goes on with what is there.
     let mut terminal = Terminal::start(&installation, &home, &["up"]);
-    terminal.shows("2 events · lag 0 · 1 people ranked");
+    terminal.shows("2 events · lag 0 · 1 person ranked");
     let screen = stops_cleanly(terminal);
     assert!(!screen.contains("[Y/n]") && !screen.contains("imported for"), "{screen}");
 }
