@@ -25,9 +25,16 @@ impl Terminal {
         let command = installation.command_for_people(arguments).unwrap();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
-        let mut script = Command::new("script");
+        // Whoever runs the tests in the background may ignore Ctrl-C, and so would all below it.
+        let mut script = Command::new("env");
         // Quiet, each write at once, with the program's exit code, and no file.
-        script.args(["-qfec", &format!("exec {}", line.join(" ")), "/dev/null"]);
+        script.args([
+            "--default-signal=INT",
+            "script",
+            "-qfec",
+            &format!("exec {}", line.join(" ")),
+            "/dev/null",
+        ]);
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => script.env(name, value),
