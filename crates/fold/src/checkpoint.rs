@@ -336,10 +336,12 @@ fn read_outbox(from: &mut Reader<'_>, present: Point) -> Result<(Outbox, Vec<(Du
     Ok((Outbox::restore(present, sweep, sweeps, known), marks))
 }
 
+/// A checkpoint is read in order of keys, which gives totals and receipts other places: what was walked by place is
+/// walked from its first place again.
 fn put_sweep(to: &mut Vec<u8>, sweep: Sweep) {
     let (code, place) = match sweep {
-        Sweep::Totals(place) => (0, place),
-        Sweep::Receipts(place) => (1, place),
+        Sweep::Totals(_) => (0, 0),
+        Sweep::Receipts(_) => (1, 0),
         Sweep::Producers(place) => (2, place),
         Sweep::Hours(None) => (3, 0),
         Sweep::Sessions(None) => (4, 0),

@@ -350,7 +350,9 @@ fn act(act: &Act, log: &[Logged], rig: &mut Rig, saved: &mut Rig, sink: &mut Sin
         Act::Fold { most } if rig.next() < log.len() => rig.turn(log, *most).unwrap(),
         Act::Fold { .. } => {}
         Act::Checkpoint => {
+            // A restart: whoever waited for an answer is gone.
             rig.checkpoint();
+            sink.life += 1;
             *saved = rig.clone();
         }
         Act::Crash => {

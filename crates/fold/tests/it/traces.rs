@@ -114,6 +114,17 @@ fn minted(sequence: i64, event: UsageEvent) -> UsageEvent {
     UsageEvent { minted: Some(minted), epoch: Epoch(1), sequence, ..event }
 }
 
+fn of(nth: usize, model: &str, event: UsageEvent) -> UsageEvent {
+    UsageEvent { account: account(nth, false), dims: Dims { model: model.into(), ..event.dims }, ..event }
+}
+
+/// A page of what is due is published and acknowledged.
+fn publish_page(rig: &mut Rig, limit: usize, into: &mut Truth) {
+    let due = rig.due(Destination::ClickHouse, limit);
+    into.collect(&rig.rows(&due));
+    rig.fold.acknowledge(&due);
+}
+
 // clock=tick
 #[test]
 fn the_clock_moves_by_records_alone_and_a_heartbeat_is_enough() {
@@ -154,6 +165,31 @@ fn an_acknowledgement_does_not_take_a_change_that_came_after_what_it_published()
 }
 
 // entry=asdoc
+#[test]
+fn a_restart_in_the_middle_of_publishing_every_key_leaves_none_out() {
+    // The first account's second row comes after the second account's first: a restart sorts them otherwise.
+    let rows = [(0, "m0"), (1, "m0"), (0, "m1"), (1, "m1")];
+    let events = rows.map(|(nth, model)| of(nth, model, event(&format!("{nth} {model}"))).into());
+    let log = log(events.to_vec());
+    for pages_before in 0..12 {
+        let mut rig = Rig::new();
+        rig.run(&log);
+        while !rig.due(Destination::ClickHouse, 1).is_empty() {
+            publish_page(&mut rig, 1, &mut Truth::default());
+        }
+        rig.fold.republish(&[Destination::ClickHouse]);
+        let mut shown = Truth::default();
+        for _ in 0..pages_before {
+            publish_page(&mut rig, 1, &mut shown);
+        }
+        rig.checkpoint();
+        while rig.fold.is_republishing(Destination::ClickHouse) {
+            publish_page(&mut rig, 1, &mut shown);
+        }
+        assert_eq!(shown, recount(&log, log.len()), "a restart after {pages_before} pages");
+    }
+}
+
 #[test]
 fn a_revision_takes_back_all_that_the_report_before_it_did() {
     let first = UsageEvent { session: Some("one".into()), ..tokens(10, event("a")) };
