@@ -8,6 +8,7 @@ use crate::error::ClickHouseError;
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_published", include_str!("../migrations/0001_published.sql")),
@@ -68,11 +69,32 @@ struct Step {
     is_view: bool,
 }
 
-/// Brings the database up to date; a rerun after a kill at any point finishes it.
+/// What ClickHouse answers to one of two that make or drop the same thing at once: it is there already, it is gone
+/// already, it is being dropped, it is held by another statement.
+const RACES: [u16; 8] = [57, 60, 82, 218, 219, 473, 591, 741];
+/// How often such an answer is believed, and how long others are given in between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Brings the database up to date; a rerun after a kill at any point finishes it. Several processes may do so at once:
+/// whoever loses a race begins again, and finds done what the others did.
 ///
 /// # Errors
 /// When a statement fails, or one that was applied has since been edited.
 pub async fn migrate(database: &Database) -> Result<Migrated, ClickHouseError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match attempt(database).await {
+            Err(error) if tries < TRIES && error.code.is_some_and(|code| RACES.contains(&code)) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn attempt(database: &Database) -> Result<Migrated, ClickHouseError> {
     database.execute("creating the database", "CREATE DATABASE IF NOT EXISTS ${d}${on_cluster}").await?;
     database.execute("creating table migrations", RECORDS).await?;
     let applied = applied(database).await?;

@@ -40,6 +40,28 @@ fn a_migration_cut_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
+fn several_processes_may_migrate_at_once() {
+    let expected = run(async {
+        let whole = nothing();
+        migrate(&whole).await.unwrap();
+        shape(&whole).await
+    });
+    for _round in 0..3 {
+        let database = nothing();
+        let migrating: Vec<_> = (0..4)
+            .map(|_| {
+                let database = database.clone().with_own_connections();
+                std::thread::spawn(move || run(async { migrate(&database).await.map(|_| ()) }))
+            })
+            .collect();
+        for outcome in migrating {
+            outcome.join().unwrap().unwrap();
+        }
+        assert_eq!(run(shape(&database.with_own_connections())), expected);
+    }
+}
+
+#[test]
 fn statements_that_ran_without_being_recorded_run_again() {
     run(async {
         let database = nothing();
