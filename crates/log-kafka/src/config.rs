@@ -75,7 +75,7 @@ impl KafkaConfig {
         }
         if self.record_bytes_max < 1 << 20 || self.record_bytes_max > 64 << 20 {
             let bytes = u64::try_from(self.record_bytes_max).unwrap_or(u64::MAX);
-            return wrong("kafka.record_bytes_max", bytes, "1048576 to 67108864");
+            return wrong("kafka.record_max_bytes", bytes, "1048576 to 67108864");
         }
         PartitionCount::new(self.partitions).ok_or(LogError::Config {
             field: "kafka.partitions",

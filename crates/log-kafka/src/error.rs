@@ -27,7 +27,7 @@ pub(crate) fn refused(doing: impl Into<String>, error: &KafkaError, trouble: Opt
 
 /// This client cannot say who it is.
 pub(crate) fn unknown(doing: impl Into<String>, cause: String) -> LogError {
-    let remedy = "check kafka.security.sasl.token_file, and what keeps the file fresh";
+    let remedy = "check kafka.token_file, and what keeps the file fresh";
     LogError::Service { doing: doing.into(), cause, remedy }
 }
 
@@ -39,9 +39,9 @@ fn remedy(code: Code, trouble: &str) -> &'static str {
             "give this user READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on the topics that begin with the prefix"
         }
         Code::SaslAuthenticationFailed | Code::Authentication => {
-            "check the mechanism, user and password of kafka.security.sasl, and that the broker knows them"
+            "check the mechanism, user and password (kafka.sasl, kafka.user, kafka.password), and that the broker knows them"
         }
-        Code::SSL => "check the certificates of kafka.security.tls",
+        Code::SSL => "check the certificates (kafka.ca, kafka.certificate, kafka.key)",
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             "the topic is gone: give it back, or begin a new installation"
         }
@@ -49,10 +49,10 @@ fn remedy(code: Code, trouble: &str) -> &'static str {
             "too few copies are alive: start the brokers that are down"
         }
         _ if trouble.contains("uthentication") || trouble.contains("SASL") => {
-            "check the mechanism, user and password of kafka.security.sasl, and that the broker knows them"
+            "check the mechanism, user and password (kafka.sasl, kafka.user, kafka.password), and that the broker knows them"
         }
         _ if trouble.contains("ssl") || trouble.contains("SSL") => {
-            "check the certificates of kafka.security.tls, and that this listener of the broker speaks TLS"
+            "check the certificates (kafka.ca, kafka.certificate, kafka.key), and that this listener of the broker speaks TLS"
         }
         _ => "check that the brokers run and that kafka.brokers names them; it may be tried again",
     }

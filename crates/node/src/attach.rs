@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use tally_audit::Recounted;
 use tally_clickhouse::{Credentials, Database, Layout};
+use tally_domain::Secret;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{NowError, Settled, StatusReport};
-use crate::installation::{DataDir, InstallationError, Owner};
+use crate::installation::{DataDir, InstallationError, Owner, SecretFile};
+use crate::parts::Takes;
 use crate::shared::Positions;
-use crate::supervise::{Node, StartError, Takes};
+use crate::supervise::{Node, StartError};
 
 /// How long to wait for an owner that is starting or stopping.
 const OWNER_WAIT: Duration = Duration::from_mins(2);
@@ -22,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Attached {
     owner: Owner,
-    database: Database,
+    database: Option<Database>,
     way: Way,
 }
 
@@ -76,17 +78,41 @@ pub enum AttachError {
     /// Nobody can say what "now" is.
     #[error(transparent)]
     Now(#[from] NowError),
+    /// The owner is a part that needs no ClickHouse.
+    #[error(
+        "process {pid}, which owns this data directory, knows no ClickHouse; start it with clickhouse.url, or use another \
+         --data-dir"
+    )]
+    NoClickHouse {
+        /// The owner.
+        pid: u32,
+    },
+    /// The owner is a part that takes no usage.
+    #[error(
+        "process {pid}, which owns this data directory, takes no usage; set collector.url to where a `tally collect` \
+         answers, such as TALLY__COLLECTOR__URL=http://collector:8081, or use another --data-dir"
+    )]
+    NoCollector {
+        /// The owner.
+        pid: u32,
+    },
+    /// The secret of the installation.
+    #[error(transparent)]
+    Secret(InstallationError),
     /// A name in the configuration.
     #[error(transparent)]
     Name(#[from] tally_clickhouse::layout::BadName),
 }
 
 impl Attached {
-    /// Finds the owner of the configured data directory, or becomes it. `executable` is this program.
+    /// Finds the owner of the configured data directory, or becomes it. `executable` is this program; `collects`: it
+    /// will have usage to send.
     ///
     /// # Errors
     /// See [`AttachError`].
-    pub fn to(config: &Config, clock: Clock, executable: &Path) -> Result<Self, AttachError> {
+    pub fn to(config: &Config, clock: Clock, executable: &Path, collects: bool) -> Result<Self, AttachError> {
+        // A collector elsewhere takes what there is to send.
+        let collects = collects && config.collector.url.is_empty();
         let dir = DataDir::new(&config.data_dir);
         let begun = Instant::now();
         loop {
@@ -97,9 +123,9 @@ impl Attached {
                         &quiet(config),
                         clock,
                         executable,
-                        Takes { pages: false, demo: None },
+                        Takes::of_command(config, collects),
                     )?;
-                    let (owner, database) = (node.owner().clone(), node.database().clone());
+                    let (owner, database) = (node.owner().clone(), node.database().cloned());
                     return Ok(Self { owner, database, way: Way::Own(Some(Box::new(node))) });
                 }
                 Err(in_use @ InstallationError::InUse { .. }) => in_use,
@@ -132,7 +158,7 @@ impl Attached {
             user: settings.user.clone(),
             password: settings.password.expose().to_owned(),
         });
-        let database = Database::new(&owner.clickhouse, credentials.as_ref(), layout);
+        let database = owner.clickhouse.as_ref().map(|url| Database::new(url, credentials.as_ref(), layout));
         Ok(Self { owner, database, way: Way::Other(Box::new(Other { runtime, client, _lease: lease })) })
     }
 
@@ -153,9 +179,38 @@ impl Attached {
     }
 
     /// The tables.
-    #[must_use]
-    pub const fn database(&self) -> &Database {
-        &self.database
+    ///
+    /// # Errors
+    /// When the owner knows no ClickHouse.
+    pub fn database(&self) -> Result<&Database, AttachError> {
+        self.database.as_ref().ok_or(AttachError::NoClickHouse { pid: self.owner.pid })
+    }
+
+    /// Where ClickHouse answers, for any client.
+    ///
+    /// # Errors
+    /// When the owner knows no ClickHouse.
+    pub fn clickhouse(&self) -> Result<&str, AttachError> {
+        self.owner.clickhouse.as_deref().ok_or(AttachError::NoClickHouse { pid: self.owner.pid })
+    }
+
+    /// The collector that takes usage: the configured one, or the owner's.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn collector(&self, config: &Config) -> Result<String, AttachError> {
+        if !config.collector.url.is_empty() {
+            return Ok(config.collector.url.trim_end_matches('/').to_owned());
+        }
+        self.owner.collector.clone().ok_or(AttachError::NoCollector { pid: self.owner.pid })
+    }
+
+    /// The installation's secret.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn secret(&self) -> Result<Secret, AttachError> {
+        SecretFile::at(&self.owner.secret_file).read().map_err(AttachError::Secret)
     }
 
     /// A runtime for what is asked of ClickHouse or the ranker.
@@ -196,8 +251,9 @@ impl Attached {
     /// was too short or a part failed.
     ///
     /// # Errors
-    /// When the owner does not answer.
+    /// When the owner does not answer, or knows no ClickHouse.
     pub fn settle(&self, positions: &Positions, wait: Duration) -> Result<Settled, AttachError> {
+        let _is_known = self.database()?;
         let begun = Instant::now();
         loop {
             let left = wait.saturating_sub(begun.elapsed());

@@ -23,12 +23,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tally_audit::Recounted;
 use tally_domain::{Offset, Partition, PartitionCount};
-use tally_log::{AppendLog, Appender};
+use tally_log::AppendLog;
 use tokio::sync::watch;
 
 use crate::admin::{self, Views};
+use crate::elsewhere::{self, Elsewhere};
 use crate::roles::demo::DemoReport;
-use crate::roles::log::heartbeats;
+use crate::roles::log::{Appender, heartbeats};
 use crate::shared::{Behind, Failure, Positions, Shared};
 
 /// The longest that a request waits; whoever wants to wait longer asks again.
@@ -40,6 +41,8 @@ pub struct Control {
     appender: Arc<Mutex<Appender>>,
     partitions: PartitionCount,
     shared: Arc<Shared>,
+    /// Where parts are that this process does not run.
+    elsewhere: Option<Elsewhere>,
     leases: watch::Sender<u32>,
 }
 
@@ -57,6 +60,10 @@ pub struct Settled {
 pub struct StatusReport {
     /// Usage records folded since the installation began.
     pub events_read: u64,
+    /// Partitions of the log.
+    pub partitions: u16,
+    /// Records that the collector of this process has brought to the log.
+    pub taken: u64,
     /// Durable records that are not folded yet.
     pub lag: u64,
     /// Rows that wait for ClickHouse.
@@ -75,6 +82,8 @@ pub struct StatusReport {
     pub log_time_ms: i64,
     /// Parts that stopped.
     pub failures: Vec<Failure>,
+    /// Records archived since the log began, where this process keeps the archive.
+    pub archived: u64,
     /// People of the newest complete ranking.
     pub people: u64,
     /// How long ago that was made, in ms; none before the first since the start.
@@ -90,10 +99,16 @@ struct Wait {
 }
 
 impl Control {
-    /// Of an owner with this log and these parts.
+    /// Of an owner with this log and these parts; `elsewhere` tells of those that it does not have.
     #[must_use]
-    pub fn new(appender: Appender, partitions: PartitionCount, shared: Arc<Shared>) -> Self {
-        Self { appender: Arc::new(Mutex::new(appender)), partitions, shared, leases: watch::Sender::new(0) }
+    pub fn new(
+        appender: Appender,
+        partitions: PartitionCount,
+        shared: Arc<Shared>,
+        elsewhere: Option<Elsewhere>,
+    ) -> Self {
+        let appender = Arc::new(Mutex::new(appender));
+        Self { appender, partitions, shared, elsewhere, leases: watch::Sender::new(0) }
     }
 
     /// Appends a heartbeat to every partition and says where they lie: that is "now". Blocks for one sync.
@@ -133,13 +148,24 @@ impl Control {
         let until = tokio::time::Instant::now() + wait.min(WAIT_MAX);
         let mut news = self.shared.news();
         loop {
+            if let Some(elsewhere) = &self.elsewhere {
+                elsewhere.tell_settled(&self.shared).await;
+            }
             news.mark_unchanged();
             let settled = Settled { behind: self.shared.behind(positions), failures: self.shared.failures() };
             let over = settled.behind.is_empty() || !settled.failures.is_empty();
-            if over || tokio::time::timeout_at(until, news.changed()).await.is_err() {
+            if over || !self.changes(&mut news, until).await {
                 return settled;
             }
         }
+    }
+
+    /// Waits for news, or until it is time to ask what others have done; false when `until` is over.
+    async fn changes(&self, news: &mut watch::Receiver<u64>, until: tokio::time::Instant) -> bool {
+        let now = tokio::time::Instant::now();
+        let next = self.elsewhere.as_ref().map_or(until, |_| until.min(now + elsewhere::EVERY));
+        let changed = tokio::time::timeout_at(next, news.changed()).await.is_ok();
+        changed || next < until
     }
 
     /// Waits until a complete ranking has passed `positions`, a part fails, or `wait` is over. True when it has.
@@ -148,25 +174,32 @@ impl Control {
         let mut news = self.shared.news();
         self.shared.want(positions);
         loop {
+            if let Some(elsewhere) = &self.elsewhere {
+                elsewhere.tell_ranked(&self.shared).await;
+            }
             news.mark_unchanged();
             if self.shared.is_ranked(positions) {
                 return true;
             }
             let failed = !self.shared.failures().is_empty();
-            if failed || tokio::time::timeout_at(until, news.changed()).await.is_err() {
+            if failed || !self.changes(&mut news, until).await {
                 return self.shared.is_ranked(positions);
             }
         }
     }
 
-    /// Makes every partition publish every key anew. A progress at what comes back says that all were acknowledged:
-    /// none is claimed from when a partition begins until it is done.
+    /// Makes every partition of this process publish every key anew. A progress at what comes back says that all were
+    /// acknowledged: none is claimed from when a partition begins until it is done.
     ///
     /// # Errors
-    /// When a part stopped, or the log takes no heartbeat.
+    /// When it folds none, a part stopped, or the log takes no heartbeat.
     pub async fn republish(&self) -> Result<Positions, NowError> {
         let mut news = self.shared.news();
-        self.shared.ask_republish(self.partitions.all());
+        let own = self.shared.folded();
+        if own.is_empty() {
+            return Err(NowError::NothingFolded);
+        }
+        self.shared.ask_republish(own.iter().copied());
         loop {
             news.mark_unchanged();
             if let Some(failure) = self.shared.failures().into_iter().next() {
@@ -180,7 +213,9 @@ impl Control {
         }
         let control = self.clone();
         let asked = tokio::task::spawn_blocking(move || control.now()).await;
-        asked.map_err(|error| NowError::Log(error.to_string()))?
+        let mut positions = asked.map_err(|error| NowError::Log(error.to_string()))??;
+        positions.retain(|partition, _| own.contains(partition));
+        Ok(positions)
     }
 
     /// What every part says of itself.
@@ -192,6 +227,9 @@ impl Control {
             people,
             ranked_ms_ago: ranked_ago.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
             demo: self.shared.demo(),
+            partitions: self.partitions.get(),
+            taken: self.shared.taken(),
+            archived: self.shared.archived().iter().map(|archived| archived.next.get()).sum(),
             ..StatusReport::default()
         };
         let mut least = i64::MAX;
@@ -257,6 +295,12 @@ pub enum NowError {
     /// The log refused.
     #[error("appending a heartbeat: {0}")]
     Log(String),
+    /// The numbers are other processes'.
+    #[error(
+        "this process folds no partition, so it has nothing to publish anew; run `tally republish` with the --data-dir of \
+         each `tally aggregate`, on its machine"
+    )]
+    NothingFolded,
     /// Somebody who is needed is gone.
     #[error("{part} stopped: {message}")]
     Stopped {

@@ -30,16 +30,20 @@ pub struct Owner {
     pub topic: TopicId,
     /// Base URL of its control endpoints: leases, progress, metrics, health.
     pub control: String,
-    /// Base URL of the collector.
-    pub collector: String,
-    /// URL of ClickHouse, for any client.
-    pub clickhouse: String,
+    /// Base URL of the collector; none when the owner runs none.
+    pub collector: Option<String>,
+    /// URL of ClickHouse, for any client; none when the owner knows none.
+    pub clickhouse: Option<String>,
     /// ClickHouse database.
     pub database: String,
-    /// Base URL of the ranker's live boards.
-    pub ranker: String,
+    /// Base URL of the ranker's live boards; none when the owner ranks nothing.
+    pub ranker: Option<String>,
     /// Base URL of the pages; none when the owner serves no pages.
     pub web: Option<String>,
+    /// File of the installation's secret.
+    pub secret_file: PathBuf,
+    /// False when it is a command that will be done in a moment.
+    pub stays: bool,
     /// The wall clock that stands still, when it does.
     pub clock: Option<WallTime>,
 }
@@ -72,6 +76,14 @@ pub enum InstallationError {
         path: PathBuf,
         /// Its length.
         bytes: usize,
+    },
+    /// There is no secret.
+    #[error(
+        "reading the secret {path}: it is not there; name the installation's own with secret_file, or restore it from a backup"
+    )]
+    NoSecret {
+        /// The file.
+        path: PathBuf,
     },
     /// Somebody else owns it.
     #[error("the data directory {path} is in use{}; stop that process, or use another --data-dir", owner_of(.owner.as_deref()))]
@@ -181,23 +193,75 @@ impl DataDir {
     /// # Errors
     /// When it cannot be read, made, or has another length than 32 bytes.
     pub fn secret(&self) -> Result<Secret, InstallationError> {
-        let path = self.path.join("secret");
-        match fs::read(&path) {
+        let file = self.secret_file(Path::new(""));
+        file.find()?.map_or_else(|| file.make(), Ok)
+    }
+
+    /// The file of the secret: the configured one, or the directory's own where none is.
+    #[must_use]
+    pub fn secret_file(&self, configured: &Path) -> SecretFile {
+        let own = configured.as_os_str().is_empty();
+        SecretFile { path: if own { self.path.join("secret") } else { configured.to_owned() } }
+    }
+}
+
+/// Where the installation's secret lies: 32 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFile {
+    path: PathBuf,
+}
+
+impl SecretFile {
+    /// A file that an owner named.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secret.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read, or has another length than 32 bytes.
+    pub fn read(&self) -> Result<Secret, InstallationError> {
+        self.find()?.ok_or_else(|| InstallationError::NoSecret { path: self.path.clone() })
+    }
+
+    /// The secret; none when the file is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has another length than 32 bytes.
+    pub fn find(&self) -> Result<Option<Secret>, InstallationError> {
+        match fs::read(&self.path) {
             Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice())
-                .map(Secret::new)
-                .map_err(|_| InstallationError::BadSecret { path, bytes: bytes.len() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_secret(),
-            Err(error) => Err(io_error("reading the secret", &path)(error)),
+                .map(|bytes| Some(Secret::new(bytes)))
+                .map_err(|_| InstallationError::BadSecret { path: self.path.clone(), bytes: bytes.len() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("reading the secret", &self.path)(error)),
         }
     }
 
-    fn make_secret(&self) -> Result<Secret, InstallationError> {
-        let path = self.path.join("secret");
+    /// Makes the secret. Where another process made one at the same moment, that is the one.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn make(&self) -> Result<Secret, InstallationError> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| io_error("making the secret", &path)(io::Error::other(error.to_string())))?;
-        write_atomically(&path, &bytes, 0o600).map_err(io_error("writing the secret", &path))?;
-        Ok(Secret::new(bytes))
+        getrandom::fill(&mut bytes).map_err(|error| {
+            io_error("making the secret", &self.path)(io::Error::other(error.to_string()))
+        })?;
+        let written = write_once(&self.path, &bytes, 0o600);
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(io_error("writing the secret", &self.path)(error))
+            }
+            _ => self.read(),
+        }
     }
 }
 
@@ -230,6 +294,24 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Insta
     move |cause| InstallationError::Io { doing, path, cause }
 }
 
+/// Writes a small file that is not there yet, whole or not at all; of several writers one is first.
+fn write_once(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let beside = path.with_extension(format!("made-by-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // Unlike a rename, a link never takes the place of what is there.
+    let linked = fs::hard_link(&beside, path);
+    fs::remove_file(&beside)?;
+    linked.and_then(|()| sync_directory_of(path))
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Writes a small file so that readers and a crash see all of it or none.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -238,7 +320,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Resu
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    sync_directory_of(path)
 }
 
 #[cfg(test)]
@@ -254,11 +336,13 @@ mod tests {
             pid: 42,
             topic: TopicId::default(),
             control: "http://127.0.0.1:1".into(),
-            collector: "http://127.0.0.1:2".into(),
-            clickhouse: "http://127.0.0.1:3".into(),
+            collector: Some("http://127.0.0.1:2".into()),
+            clickhouse: None,
             database: "tally".into(),
-            ranker: "http://127.0.0.1:4".into(),
+            ranker: Some("http://127.0.0.1:4".into()),
             web: None,
+            secret_file: temp.path().join("secret"),
+            stays: true,
             clock: WallTime::parse("2026-02-13T00:00:00Z"),
         };
         owned.announce(&owner).unwrap();
@@ -277,7 +361,10 @@ mod tests {
         let dir = DataDir::new(temp.path());
         let made = dir.secret().unwrap().check();
         assert_eq!(dir.secret().unwrap().check(), made);
-        fs::write(temp.path().join("secret"), b"short").unwrap();
+        let file = dir.secret_file(Path::new(""));
+        assert_eq!(file.make().unwrap().check(), made, "who comes second takes what is there");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "nothing is left beside it");
+        fs::write(file.path(), b"short").unwrap();
         assert!(dir.secret().unwrap_err().to_string().contains("it holds 5 bytes"));
     }
 }

@@ -1,6 +1,7 @@
 //! What the parts of a process say of themselves, for whoever asks: control endpoints, the live status.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub type Positions = BTreeMap<Partition, Offset>;
 #[derive(Debug)]
 pub struct Shared {
     told: Mutex<Told>,
+    /// Records that the collector has brought to the log.
+    taken: AtomicU64,
     news: watch::Sender<u64>,
 }
 
@@ -25,6 +28,9 @@ pub struct Shared {
 struct Told {
     partitions: BTreeMap<Partition, Status>,
     archived: BTreeMap<Partition, Archived>,
+    /// How far others have published and archived, as ClickHouse last showed it.
+    published_elsewhere: BTreeMap<Partition, Offset>,
+    archived_elsewhere: BTreeMap<Partition, Offset>,
     failures: Vec<Failure>,
     /// Partitions that are to publish every key anew, and have not begun.
     republish: BTreeSet<Partition>,
@@ -62,7 +68,7 @@ pub struct Behind {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { told: Mutex::default(), news: watch::Sender::new(0) }
+        Self { told: Mutex::default(), taken: AtomicU64::new(0), news: watch::Sender::new(0) }
     }
 }
 
@@ -70,6 +76,36 @@ impl Shared {
     /// A partition's present status.
     pub fn tell_partition(&self, status: Status) {
         let changed = self.lock().partitions.insert(status.partition, status) != Some(status);
+        self.ring(changed);
+    }
+
+    /// The partition is no longer this process's.
+    pub fn forget_partition(&self, partition: Partition) {
+        let mut told = self.lock();
+        told.republish.remove(&partition);
+        let changed = told.partitions.remove(&partition).is_some();
+        drop(told);
+        self.ring(changed);
+    }
+
+    /// The collector brought so many more records to the log.
+    pub fn tell_taken(&self, records: usize) {
+        self.taken.fetch_add(u64::try_from(records).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Records that the collector has brought to the log.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How far others have published and archived, as ClickHouse shows it.
+    pub fn tell_elsewhere(&self, published: Positions, archived: Positions) {
+        let mut told = self.lock();
+        let changed = told.published_elsewhere != published || told.archived_elsewhere != archived;
+        told.published_elsewhere = published;
+        told.archived_elsewhere = archived;
+        drop(told);
         self.ring(changed);
     }
 
@@ -182,6 +218,18 @@ impl Shared {
         self.ring(true);
     }
 
+    /// Partitions that this process folds.
+    #[must_use]
+    pub fn folded(&self) -> Vec<Partition> {
+        self.lock().partitions.keys().copied().collect()
+    }
+
+    /// How far the archive of each partition is, where this process keeps it.
+    #[must_use]
+    pub fn archived(&self) -> Vec<Archived> {
+        self.lock().archived.values().copied().collect()
+    }
+
     /// Every partition's newest status.
     #[must_use]
     pub fn partitions(&self) -> Vec<Status> {
@@ -194,13 +242,16 @@ impl Shared {
         self.lock().failures.clone()
     }
 
-    /// Partitions that have not passed their position: published and archived, both.
+    /// Partitions that have not passed their position: published and archived, both. What this process does itself it
+    /// knows best; of the rest it knows what ClickHouse shows.
     #[must_use]
     pub fn behind(&self, positions: &Positions) -> Vec<Behind> {
         let told = self.lock();
         let behind = positions.iter().map(|(&partition, &position)| {
             let progress = told.partitions.get(&partition).map(|status| status.claimed.next());
+            let progress = progress.or_else(|| told.published_elsewhere.get(&partition).copied());
             let archived = told.archived.get(&partition).map(|archived| archived.next);
+            let archived = archived.or_else(|| told.archived_elsewhere.get(&partition).copied());
             Behind {
                 partition,
                 position,

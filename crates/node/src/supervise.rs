@@ -1,81 +1,38 @@
-//! One process that owns a data directory: every part started in order, and stopped so that nothing is lost.
+//! One process that owns a data directory: its parts started in order, and stopped so that nothing is lost.
 //!
 //! ```text
-//! start  lock → secret → log → engine, migrated → aggregators, archive, ranker → collector, pages, control → announced
+//! start  lock → log → secret, barrier → ClickHouse, migrated → aggregators, archive, ranker → collector, pages, control → announced
 //! stop   withdrawn → collector → log drained → aggregators publish and commit → archive → engine → lock
 //! ```
 
-use std::net::SocketAddr;
+mod error;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tally_clickhouse::{ClickHouseError, Database};
-use tally_domain::{LogTime, PartitionCount, WallTime};
-use tally_log::LogError;
+use tally_clickhouse::Database;
+use tally_domain::{PartitionCount, Secret};
 
 use crate::admin::{Readiness, Views};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};
 use crate::drive::Stop;
-use crate::installation::{InstallationError, Owner, Ownership};
-use crate::roles::aggregate::Aggregators;
-use crate::roles::engine::ClickHouse;
-use crate::roles::{aggregate, archive, collect, demo, engine, log, pages, prices, rank};
+use crate::elsewhere::Elsewhere;
+use crate::installation::{DataDir, Owner, Ownership};
+use crate::parts::{Part, Takes};
+use crate::roles::aggregate::{self, Aggregators};
+use crate::roles::collect::{self, Collector};
+use crate::roles::engine::{self, ClickHouse};
+use crate::roles::log::{self, Log};
+use crate::roles::{archive, demo, pages, prices, rank};
 use crate::server::{Listening, Server};
 use crate::shared::Shared;
 use crate::sink::SharedSink;
 use crate::watch;
-
-/// What keeps a process from starting; every message says what to do.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each is")]
-pub enum StartError {
-    #[error(transparent)]
-    Installation(#[from] InstallationError),
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(
-        "--clock {at} lies before {newest}, the time of a record in this log; use a later --clock, or another --data-dir"
-    )]
-    ClockBehind { at: WallTime, newest: LogTime },
-    #[error("starting the ClickHouse engine: {0}; its settings are engine.library and engine.listen")]
-    Engine(clickhouse_embedded::EngineError),
-    #[error(
-        "using the ClickHouse server {url}: {cause}; set clickhouse.url, clickhouse.user and clickhouse.password to a \
-         server that answers, or clickhouse.url to \"\" for an engine of the installation's own"
-    )]
-    Server { url: String, cause: String },
-    #[error(transparent)]
-    ClickHouse(#[from] ClickHouseError),
-    #[error(transparent)]
-    Name(#[from] tally_clickhouse::layout::BadName),
-    #[error(transparent)]
-    Partition(#[from] tally_aggregator::PartError),
-    #[error("listening on {address}: {cause}; set {setting} to another address, or stop what listens there")]
-    Listen { address: SocketAddr, setting: &'static str, cause: std::io::Error },
-    #[error("starting a thread: {0}; the system is out of threads or memory")]
-    Thread(#[from] std::io::Error),
-    #[error("asking the system for random bytes: {0}")]
-    Random(String),
-    #[error(
-        "{} holds usage that is not the demo's; leave --data-dir out, or name a directory of the demo's own", .path.display()
-    )]
-    NoDemo { path: std::path::PathBuf },
-    #[error("reading the demo's plan {}: {cause}; delete its directory to begin anew", .path.display())]
-    DemoPlan { path: std::path::PathBuf, cause: String },
-}
-
-/// What a process takes on besides the log, the fold, the archive and the rankings.
-#[derive(Clone, Copy, Debug)]
-pub struct Takes {
-    /// Serve the pages.
-    pub pages: bool,
-    /// Fill the installation with the company of this teller, and keep that company at work.
-    pub demo: Option<demo::Teller>,
-}
+pub use error::StartError;
 
 /// A running owner of a data directory.
 #[derive(Debug)]
@@ -83,7 +40,7 @@ pub struct Node {
     ownership: Ownership,
     owner: Owner,
     runtime: tokio::runtime::Runtime,
-    database: Database,
+    database: Option<Database>,
     shared: Arc<Shared>,
     control: Control,
     partitions: PartitionCount,
@@ -95,20 +52,21 @@ pub struct Node {
 
 /// Where the servers will answer; taken first, so that a start that cannot have them disturbs nothing.
 struct Addresses {
-    collector: Listening,
-    ranker: Listening,
+    collector: Option<Listening>,
+    ranker: Option<Listening>,
     admin: Listening,
     pages: Option<Listening>,
 }
 
 impl Addresses {
-    fn take(runtime: &tokio::runtime::Runtime, config: &Config, pages: bool) -> Result<Self, StartError> {
+    fn take(runtime: &tokio::runtime::Runtime, config: &Config, takes: Takes) -> Result<Self, StartError> {
         let on = |address, setting| Listening::on(runtime, address, setting);
+        let of = |part, address, setting| takes.has(part).then(|| on(address, setting)).transpose();
         Ok(Self {
-            collector: on(config.collector.listen, "collector.listen")?,
-            ranker: on(config.ranker.listen, "ranker.listen")?,
+            collector: of(Part::Collect, config.collector.listen, "collector.listen")?,
+            ranker: of(Part::Rank, config.ranker.listen, "ranker.listen")?,
             admin: on(config.admin.listen, "admin.listen")?,
-            pages: if pages { Some(on(config.web.listen, "web.listen")?) } else { None },
+            pages: of(Part::Web, config.web.listen, "web.listen")?,
         })
     }
 }
@@ -120,8 +78,92 @@ struct Stage {
     threads: Vec<JoinHandle<()>>,
 }
 
+impl Stage {
+    fn new(stop: Stop, thread: Option<JoinHandle<()>>) -> Self {
+        Self { stop, threads: thread.into_iter().collect() }
+    }
+}
+
+/// What parts are started with.
+struct Starting<'a> {
+    config: &'a Config,
+    clock: Clock,
+    takes: Takes,
+    dir: &'a DataDir,
+    log: &'a Log,
+    secret: &'a Secret,
+    shared: &'a Arc<Shared>,
+    runtime: &'a tokio::runtime::Runtime,
+}
+
+impl Starting<'_> {
+    /// Aggregators, and who sends them newer price books.
+    fn fold(&self, database: &Database) -> Result<[Stage; 2], StartError> {
+        let (fold_stop, prices_stop) = (Stop::default(), Stop::default());
+        let partitions = self.log.partitions();
+        let sink = SharedSink::start(database.clone())?;
+        let seen = self.runtime.block_on(watch::look(database, &sink, partitions))?;
+        let making = Aggregators::new(self.config, self.log, self.secret, self.dir.state(), &sink);
+        let folding = aggregate::start(making, self.clock, self.shared, fold_stop.clone())?;
+        let all = usize::from(partitions.get());
+        let pricing = prices::run(self.log.appender(), all, self.shared, prices_stop.clone())?;
+        self.runtime.spawn(watch::keep_looking(database.clone(), sink, partitions, seen));
+        Ok([Stage::new(prices_stop, Some(pricing)), Stage::new(fold_stop, Some(folding))])
+    }
+
+    fn archive(&self, database: &Database) -> Result<Stage, StartError> {
+        let stop = Stop::default();
+        let archiver = self.runtime.block_on(archive::open(self.config, self.log, database))?;
+        let archiving = archive::run(archiver, self.log.pace(), self.shared, stop.clone())?;
+        Ok(Stage::new(stop, Some(archiving)))
+    }
+
+    fn rank(&self, database: &Database) -> Result<(Stage, axum::Router), StartError> {
+        let stop = Stop::default();
+        let (ranker, live) = rank::open(self.config, self.log, self.secret, database)?;
+        let ranking = rank::run(ranker, self.log.pace().rest, self.shared, stop.clone())?;
+        Ok((Stage::new(stop, Some(ranking)), tally_ranker::http::router(live)))
+    }
+
+    fn collect(&self) -> Result<(Stage, axum::Router), StartError> {
+        let started = collect::start(self.config, self.log, self.secret, self.clock, self.shared)?;
+        let Collector { router, thread } = started;
+        // It ends when its router is gone.
+        Ok((Stage::new(Stop::default(), Some(thread)), router))
+    }
+
+    fn demo(&self) -> Result<Stage, StartError> {
+        let stop = Stop::default();
+        let of = (self.dir, self.log, self.secret);
+        let start =
+            |teller| demo::start(&self.config.demo, teller, of, self.clock, self.shared, stop.clone());
+        let demo = self.takes.demo.map(start).transpose()?;
+        Ok(Stage::new(stop, demo))
+    }
+
+    /// The parts, with what the servers of two of them show. Stages stand in the order in which they are stopped.
+    fn parts(&self, database: Option<&Database>) -> Result<Parts, StartError> {
+        let with = |part| database.filter(|_| self.takes.has(part));
+        let fold = with(Part::Aggregate).map(|database| self.fold(database)).transpose()?;
+        let archive = with(Part::Audit).map(|database| self.archive(database)).transpose()?;
+        let (rank, live) = with(Part::Rank).map(|database| self.rank(database)).transpose()?.unzip();
+        let collect = self.takes.has(Part::Collect).then(|| self.collect()).transpose()?;
+        let (collect, taking) = collect.unzip();
+        let demo = self.demo()?;
+        let [prices, fold] = fold.map_or([None, None], |stages| stages.map(Some));
+        let stages = [collect, Some(demo), prices, rank, fold, archive].into_iter().flatten().collect();
+        Ok(Parts { stages, taking, live })
+    }
+}
+
+struct Parts {
+    stages: Vec<Stage>,
+    taking: Option<axum::Router>,
+    live: Option<axum::Router>,
+}
+
 impl Node {
-    /// Starts everything and announces it. `executable` is this program, whose `engine` command is the child.
+    /// Starts the parts of `takes` and announces them. `executable` is this program, whose `engine` command is the child.
     ///
     /// # Errors
     /// See [`StartError`]; whatever was started is stopped again.
@@ -132,95 +174,73 @@ impl Node {
         executable: &Path,
         takes: Takes,
     ) -> Result<Self, StartError> {
+        takes.check(config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         // Before anything that would have to be stopped again.
-        let addresses = Addresses::take(&runtime, config, takes.pages)?;
+        let addresses = Addresses::take(&runtime, config, takes)?;
         let dir = ownership.dir().clone();
-        let secret = dir.secret()?;
+        let secret_file = dir.secret_file(&config.secret_file);
         let shared = Arc::new(Shared::default());
-        let log = log::open(config, &dir, &secret, clock)?;
+        let (log, secret) = log::open(config, &dir, &secret_file, clock)?;
         let (topic, partitions) = (log.topic_id(), log.partitions());
-        let ClickHouse { database, url, child } = runtime.block_on(engine::start(config, executable))?;
-        let database = &database;
-
-        let sink = SharedSink::start(database.clone())?;
-        let seen = runtime.block_on(watch::look(database, &sink, partitions))?;
-        let fold_stop = Stop::default();
-        let making = Aggregators { config, dir: &dir, secret: &secret, topic, partitions };
-        let mut folding = Vec::new();
-        for partition in partitions.all() {
-            let aggregator = making.open(partition, (log.reader(), log.appender(), &sink))?;
-            folding.push(aggregate::run(aggregator, clock, &shared, fold_stop.clone())?);
-        }
-        let archiver = runtime.block_on(archive::open(config, &log, database))?;
-        let archive_stop = Stop::default();
-        let archiving = archive::run(archiver, &shared, archive_stop.clone())?;
-
-        let (ranker, live) = rank::open(config, &log, &secret, database)?;
-        let rank_stop = Stop::default();
-        let ranking = rank::run(ranker, &shared, rank_stop.clone())?;
-        let collector = collect::start(config, &log, &secret, clock)?;
-        let is_empty = demo::is_empty(&log)?;
-        let demo_stop = Stop::default();
-        let demo = if let Some(teller) = takes.demo {
-            let of = (&dir, &log, &secret);
-            Some(demo::start(&config.demo, teller, of, clock, &shared, demo_stop.clone())?)
+        let clickhouse = if takes.needs_clickhouse() {
+            Some(runtime.block_on(engine::start(config, executable))?)
         } else {
-            None
+            engine::named(config)?
         };
-        let control = Control::new(log.appender(), partitions, Arc::clone(&shared));
-        let prices_stop = Stop::default();
-        let all = usize::from(partitions.get());
-        let pricing = prices::run(log.appender(), all, &shared, prices_stop.clone())?;
-        let engine_stop = Stop::default();
+        let (database, url, child) = match clickhouse {
+            Some(ClickHouse { database, url, child }) => (Some(database), Some(url), child),
+            None => (None, None, None),
+        };
+        let starting = Starting {
+            config,
+            clock,
+            takes,
+            dir: &dir,
+            log: &log,
+            secret: &secret,
+            shared: &shared,
+            runtime: &runtime,
+        };
+        let Parts { mut stages, taking, live } = starting.parts(database.as_ref())?;
+        let elsewhere = database.clone().filter(|_| !takes.counts_all(config)).map(Elsewhere::new);
+        let control = Control::new(log.appender(), partitions, Arc::clone(&shared), elsewhere);
+        let is_empty = demo::is_empty(&log)?;
+        let (engine_stop, log_stop) = (Stop::default(), Stop::default());
         let keeping = child.map(|child| engine::keep(child, &shared, engine_stop.clone())).transpose()?;
-        let log_stop = Stop::default();
         let check_every = Duration::from_secs(config.log.retention.check_interval_s);
         let logging = log::run(log, (clock, check_every), &shared, log_stop.clone())?;
-        runtime.spawn(watch::keep_looking(database.clone(), Arc::clone(&sink), partitions, seen));
+        stages.extend([Stage::new(log_stop, logging), Stage::new(engine_stop, keeping)]);
 
-        let Addresses { collector: taking, ranker: ranked, admin, pages } = addresses;
-        let urls = [&admin, &taking, &ranked].map(Listening::url);
-        let [control_url, collector_url, ranker_url] = urls;
-        let web = pages.as_ref().map(Listening::url);
-        let shown = || pages::router(database, clock, &collector_url, &ranker_url);
-        let pages = pages.map(|pages| pages.serve(&runtime, shown()));
-        let served = [
-            taking.serve(&runtime, collector.router),
-            ranked.serve(&runtime, tally_ranker::http::router(live)),
-            admin.serve(&runtime, control::router(control.clone(), views(&shared))),
-        ];
+        let url_of = |listening: &Option<Listening>| listening.as_ref().map(Listening::url);
         let owner = Owner {
             pid: std::process::id(),
             topic,
-            control: control_url,
-            collector: collector_url,
+            control: addresses.admin.url(),
+            collector: url_of(&addresses.collector),
             clickhouse: url,
             database: config.clickhouse.database.clone(),
-            ranker: ranker_url,
-            web,
+            ranker: url_of(&addresses.ranker),
+            web: url_of(&addresses.pages),
+            secret_file: secret_file.path().to_owned(),
+            stays: takes.stays,
             clock: match clock {
                 Clock::System => None,
                 Clock::Fixed(at) => Some(at),
             },
         };
+        let shown = database.as_ref().map(|database| pages::router(database, clock, &config.web, &owner));
+        let Addresses { collector, ranker, admin, pages } = addresses;
+        let serve = |(listening, router): (Listening, axum::Router)| listening.serve(&runtime, router);
+        let admin = admin.serve(&runtime, control::router(control.clone(), views(&shared)));
+        let parts = [pages.zip(shown), collector.zip(taking), ranker.zip(live)];
+        let servers = parts.into_iter().flatten().map(serve).chain([admin]).collect();
         ownership.announce(&owner)?;
-        let servers = pages.into_iter().chain(served).collect();
-        let stages = vec![
-            Stage { stop: Stop::default(), threads: vec![collector.thread] },
-            Stage { stop: demo_stop, threads: demo.into_iter().collect() },
-            Stage { stop: prices_stop, threads: vec![pricing] },
-            Stage { stop: rank_stop, threads: vec![ranking] },
-            Stage { stop: fold_stop, threads: folding },
-            Stage { stop: archive_stop, threads: vec![archiving] },
-            Stage { stop: log_stop, threads: vec![logging] },
-            Stage { stop: engine_stop, threads: keeping.into_iter().collect() },
-        ];
         Ok(Self {
             ownership,
             owner,
             runtime,
-            database: database.clone(),
+            database,
             shared,
             control,
             partitions,
@@ -248,10 +268,10 @@ impl Node {
         &self.shared
     }
 
-    /// The tables.
+    /// The tables; none where no ClickHouse is known.
     #[must_use]
-    pub const fn database(&self) -> &Database {
-        &self.database
+    pub const fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// Partitions of its log.

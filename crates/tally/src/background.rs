@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tally_domain::{Hash128, ProducerId, Secret};
 use tally_importer::{Import, Importer, Origin, Outcome, Progress, drive, fresh_epoch, person_of};
-use tally_node::installation::{DataDir, Owner};
+use tally_node::installation::{DataDir, Owner, SecretFile};
 
 /// Events per request to the collector.
 const BATCH_EVENTS: usize = 2_000;
@@ -36,12 +36,12 @@ impl Background {
     pub(crate) fn start(dir: &DataDir, owner: &Owner, roots: Vec<PathBuf>) -> Result<Self> {
         let person = person_of(None, |name| std::env::var(name).ok())
             .context("nobody is signed in here; use tally import claude-code --person NAME")?;
-        let secret = dir.secret()?;
+        let secret = SecretFile::at(&owner.secret_file).read()?;
         let import = Import {
             origin: Origin::ClaudeCode,
             roots,
             person: person.clone(),
-            collector: owner.collector.clone(),
+            collector: owner.collector.clone().context("this process takes no usage")?,
             producer: producer(&secret),
             epoch: fresh_epoch(),
             state_dir: dir.import(),

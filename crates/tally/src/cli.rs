@@ -52,16 +52,20 @@ pub(crate) struct Global {
 impl Global {
     /// The configuration in force: defaults, file, environment, and the flags every command has.
     pub(crate) fn load(&self) -> Result<(Config, Origins), ConfigError> {
+        self.load_with(Vec::new())
+    }
+
+    fn load_with(&self, flags: Vec<Flag>) -> Result<(Config, Origins), ConfigError> {
         config::load(&Sources {
             environment: config::environment_of_process(),
             file: self.config.clone(),
-            flags: self.flags(),
+            flags: self.flags().into_iter().chain(flags).collect(),
         })
     }
 
-    /// The configuration in force, with diagnostics begun as it says.
-    pub(crate) fn begin(&self) -> Result<Config> {
-        let (config, _) = self.load()?;
+    /// The configuration in force, `flags` of the command included, with diagnostics begun as it says.
+    pub(crate) fn begin(&self, flags: Vec<Flag>) -> Result<Config> {
+        let (config, _) = self.load_with(flags)?;
         diagnose(&config, &config.diagnostics.filter)?;
         Ok(config)
     }
@@ -70,6 +74,13 @@ impl Global {
     pub(crate) fn attach(&self) -> Result<(Config, Attached)> {
         let config = self.speak_little()?;
         let attached = self.attach_to(&config)?;
+        Ok((config, attached))
+    }
+
+    /// The same for a command that has usage to send.
+    pub(crate) fn attach_to_send(&self) -> Result<(Config, Attached)> {
+        let config = self.speak_little()?;
+        let attached = self.attached(&config, true)?;
         Ok((config, attached))
     }
 
@@ -84,8 +95,12 @@ impl Global {
 
     /// The installation of these settings: a command that goes on for long attaches again and again.
     pub(crate) fn attach_to(&self, config: &Config) -> Result<Attached> {
+        self.attached(config, false)
+    }
+
+    fn attached(&self, config: &Config, collects: bool) -> Result<Attached> {
         let executable = std::env::current_exe().context("finding the path of this program")?;
-        Ok(Attached::to(config, self.clock.unwrap_or(Clock::System), &executable)?)
+        Ok(Attached::to(config, self.clock.unwrap_or(Clock::System), &executable, collects)?)
     }
 
     /// True when `--data-dir` was given.

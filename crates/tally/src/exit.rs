@@ -44,9 +44,22 @@ impl ExitStatus {
 
     /// What the caller can mend on the command line or in a setting is theirs; everything else is a failure.
     pub(crate) fn of(error: &anyhow::Error) -> ExitStatus {
-        let wrong_clock = matches!(
-            error.downcast_ref::<AttachError>(),
-            Some(AttachError::OtherClock { .. } | AttachError::Start(StartError::ClockBehind { .. }))
+        let attaching = error.downcast_ref::<AttachError>();
+        let starting = error.downcast_ref::<StartError>().or(match attaching {
+            Some(AttachError::Start(error)) => Some(error),
+            _ => None,
+        });
+        let wrong_clock = matches!(attaching, Some(AttachError::OtherClock { .. }));
+        let wrong_start = matches!(
+            starting,
+            Some(
+                StartError::ClockBehind { .. }
+                    | StartError::ClockOnKafka
+                    | StartError::NeedsKafka { .. }
+                    | StartError::NeedsClickHouse { .. }
+                    | StartError::NoSecret { .. }
+                    | StartError::OtherSecret { .. }
+            )
         );
         let wrong_input = matches!(
             error.downcast_ref::<ImportError>(),
@@ -54,7 +67,8 @@ impl ExitStatus {
         );
         let wrong_setting =
             error.is::<ConfigError>() || error.is::<DiagnosticsError>() || error.is::<UsageError>();
-        if wrong_setting || wrong_clock || wrong_input { ExitStatus::Usage } else { ExitStatus::Failed }
+        let is_usage = wrong_setting || wrong_clock || wrong_start || wrong_input;
+        if is_usage { ExitStatus::Usage } else { ExitStatus::Failed }
     }
 }
 

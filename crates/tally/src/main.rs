@@ -11,6 +11,7 @@ mod first_start;
 mod progress;
 mod render;
 mod report;
+mod serving;
 mod settling;
 mod standing;
 mod status;

@@ -24,6 +24,6 @@ pub(crate) fn newest(attached: &Attached, wait: Duration, progress: &mut Progres
     progress.wait(|| "waiting for the next ranking".to_owned());
     let left = wait.saturating_sub(begun.elapsed());
     let is_now = settled && attached.snapshot(&positions, left)?;
-    let head = attached.runtime().block_on(attached.database().newest_snapshot())?;
+    let head = attached.runtime().block_on(attached.database()?.newest_snapshot())?;
     Ok(Newest { is_now: is_now && head.is_some(), head })
 }

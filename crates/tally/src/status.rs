@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tally_node::config::{Config, KafkaConfig};
 use tally_node::control::StatusReport;
 use tally_node::installation::Owner;
+use tally_node::parts::Part;
 use tally_node::roles::demo::DemoReport;
 use tally_node::shared::Failure;
 use tally_node::supervise::Node;
@@ -19,18 +21,31 @@ const EVERY: Duration = Duration::from_secs(1);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Everything is there.
-pub(crate) fn started(owner: &Owner, took: Duration) -> Result<()> {
-    let pages = owner.web.as_deref().unwrap_or("not served");
+pub(crate) fn started(node: &Node, config: &Config, parts: &[Part], took: Duration) -> Result<()> {
+    let what = match parts {
+        [part] => format!("tally {}", part.name()),
+        _ => "Tally".to_owned(),
+    };
     let text = format!(
-        "Tally is up after {:.1} s\n  pages       {pages}\n  collector   {}/v1/usage\n  ClickHouse  {}/?database={}\n  \
-         metrics     {}/metrics\n  Ctrl-C stops it; starting again continues where it was\n",
+        "{what} is up after {:.1} s\n{}  Ctrl-C stops it; starting again continues where it was\n",
         took.as_secs_f64(),
-        owner.collector,
-        owner.clickhouse,
-        owner.database,
-        owner.control,
+        places(node.owner(), &config.kafka)
     );
     write(&text)
+}
+
+/// Where everything is that this process has or uses, a line each.
+fn places(owner: &Owner, kafka: &KafkaConfig) -> String {
+    let on_kafka = !kafka.brokers.is_empty();
+    let lines = [
+        ("pages", owner.web.clone()),
+        ("collector", owner.collector.as_ref().map(|url| format!("{url}/v1/usage"))),
+        ("ranker", owner.ranker.clone().filter(|_| on_kafka)),
+        ("ClickHouse", owner.clickhouse.as_ref().map(|url| format!("{url}/?database={}", owner.database))),
+        ("metrics", Some(format!("{}/metrics", owner.control))),
+        ("log", on_kafka.then(|| format!("Kafka at {}, topics {}*", kafka.brokers, kafka.prefix))),
+    ];
+    lines.into_iter().filter_map(|(name, place)| Some(format!("  {name:<10}  {}\n", place?))).collect()
 }
 
 /// Another process owns the directory for a moment.
@@ -65,7 +80,11 @@ pub(crate) fn say(text: &str) -> Result<()> {
 }
 
 /// Draws the line until Ctrl-C, or a request to terminate.
-pub(crate) async fn show_until_interrupted(node: &Node, import: Option<&Background>) -> Result<()> {
+pub(crate) async fn show_until_interrupted(
+    node: &Node,
+    parts: &[Part],
+    import: Option<&Background>,
+) -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("listening for a request to terminate")?;
     let mut shown = Shown { live: io::stderr().is_terminal(), ..Shown::default() };
@@ -80,7 +99,7 @@ pub(crate) async fn show_until_interrupted(node: &Node, import: Option<&Backgrou
             write(&format!("\r{result}\x1b[K\n"))?;
         }
         let doing = import.and_then(Background::doing).or_else(|| status.demo.and_then(filling));
-        shown.show(&status, doing.as_deref())?;
+        shown.show(&status, doing.as_deref(), parts)?;
     }
 }
 
@@ -88,13 +107,13 @@ pub(crate) async fn show_until_interrupted(node: &Node, import: Option<&Backgrou
 #[derive(Debug, Default)]
 struct Shown {
     live: bool,
-    before: Option<(Instant, u64)>,
+    before: Option<(Instant, u64, u64)>,
     line: Option<Instant>,
     failures: Vec<Failure>,
 }
 
 impl Shown {
-    fn show(&mut self, status: &StatusReport, doing: Option<&str>) -> Result<()> {
+    fn show(&mut self, status: &StatusReport, doing: Option<&str>, parts: &[Part]) -> Result<()> {
         for failure in status.failures.iter().filter(|failure| !self.failures.contains(failure)) {
             write(&format!("\n{} stopped: {}\n", failure.part, failure.message))?;
         }
@@ -104,15 +123,18 @@ impl Shown {
         }
         self.failures.clone_from(&status.failures);
         let now = Instant::now();
-        let rate = self
-            .before
-            .map_or(0, |(then, read)| per_second(status.events_read.saturating_sub(read), now - then));
-        self.before = Some((now, status.events_read));
+        let (read, taken) = (status.events_read, status.taken);
+        let rates = self.before.map_or((0, 0), |(then, read_then, taken_then)| {
+            let took = now - then;
+            let rate = |count: u64, then| per_second(count.saturating_sub(then), took);
+            (rate(read, read_then), rate(taken, taken_then))
+        });
+        self.before = Some((now, read, taken));
         if self.live {
-            write(&format!("\r{}\x1b[K", line(status, rate, doing)))
+            write(&format!("\r{}\x1b[K", line(status, rates, doing, parts)))
         } else if doing.is_some() && self.line.is_none_or(|line| now - line >= LINE_EVERY) {
             self.line = Some(now);
-            write(&format!("{}\n", line(status, rate, doing)))
+            write(&format!("{}\n", line(status, rates, doing, parts)))
         } else {
             Ok(())
         }
@@ -124,15 +146,31 @@ fn per_second(events: u64, took: Duration) -> u64 {
     events.saturating_mul(1_000) / ms
 }
 
-fn line(status: &StatusReport, rate: u64, doing: Option<&str>) -> String {
+/// `rates`: events folded and records taken, per second.
+fn line(status: &StatusReport, rates: (u64, u64), doing: Option<&str>, parts: &[Part]) -> String {
     let doing = doing.map(|doing| format!("{doing} · ")).unwrap_or_default();
-    let ranked = ranked(status.people, status.ranked_ms_ago);
-    format!(
-        "{doing}{rate} events/s · {} events · lag {} · {ranked} · {} MiB of state",
-        status.events_read,
-        status.lag,
-        status.memory_bytes >> 20,
-    )
+    let of_part = match parts {
+        [Part::Collect] => format!("{} records/s · {} records taken", rates.1, status.taken),
+        [Part::Aggregate] => format!("{} · {}", folding(status, rates.0), partitions(status)),
+        [Part::Audit] => format!("{} records archived", status.archived),
+        [Part::Rank] => ranked(status.people, status.ranked_ms_ago),
+        [Part::Web] => "serving".to_owned(),
+        _ => {
+            let ranked = ranked(status.people, status.ranked_ms_ago);
+            format!("{} · {ranked} · {} MiB of state", folding(status, rates.0), status.memory_bytes >> 20)
+        }
+    };
+    format!("{doing}{of_part}")
+}
+
+fn folding(status: &StatusReport, rate: u64) -> String {
+    format!("{rate} events/s · {} events · lag {}", status.events_read, status.lag)
+}
+
+/// What an aggregator has of the log.
+fn partitions(status: &StatusReport) -> String {
+    let own = status.published.len();
+    format!("{own} of {} partitions · {} MiB of state", status.partitions, status.memory_bytes >> 20)
 }
 
 /// Who is ranked, and since when if that was seen: a ranking from before the start has no age here.
@@ -166,6 +204,8 @@ fn write(text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tally_node::parts::Takes;
+
     use super::*;
 
     #[test]
@@ -178,13 +218,34 @@ mod tests {
             ..StatusReport::default()
         };
         let rest = "1200 events · lag 3 · 7 people ranked 4 s ago · 0 MiB of state";
-        assert_eq!(line(&status, 40, None), format!("40 events/s · {rest}"));
-        assert_eq!(line(&status, 40, Some("doing")), format!("doing · 40 events/s · {rest}"));
-        assert!(line(&StatusReport::default(), 0, None).contains("not ranked yet"));
+        let up = Takes::UP;
+        assert_eq!(line(&status, (40, 0), None, up), format!("40 events/s · {rest}"));
+        assert_eq!(line(&status, (40, 0), Some("doing"), up), format!("doing · 40 events/s · {rest}"));
+        assert!(line(&StatusReport::default(), (0, 0), None, up).contains("not ranked yet"));
         assert_eq!(ranked(0, Some(10)), "nobody to rank yet", "an empty ranking is made, and says nothing");
         assert_eq!(ranked(1, Some(12_900)), "1 person ranked 12 s ago");
         assert_eq!(ranked(2_000, None), "2000 people ranked before the start");
         assert_eq!(per_second(500, Duration::from_millis(250)), 2_000);
+    }
+
+    #[test]
+    fn each_part_says_what_is_its_own() {
+        let status = StatusReport {
+            events_read: 12,
+            taken: 7,
+            archived: 9,
+            partitions: 64,
+            published: [(tally_domain::Partition(3), tally_domain::Offset::ZERO)].into(),
+            ..StatusReport::default()
+        };
+        let says = |part| line(&status, (2, 1), None, &[part]);
+        assert_eq!(says(Part::Collect), "1 records/s · 7 records taken");
+        assert_eq!(
+            says(Part::Aggregate),
+            "2 events/s · 12 events · lag 0 · 1 of 64 partitions · 0 MiB of state"
+        );
+        assert_eq!(says(Part::Audit), "9 records archived");
+        assert_eq!((says(Part::Rank), says(Part::Web)), ("not ranked yet".to_owned(), "serving".to_owned()));
     }
 
     #[test]

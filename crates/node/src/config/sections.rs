@@ -11,7 +11,7 @@ use super::layer::ConfigError;
 use super::origin::{Origin, Origins};
 
 /// Keys whose values are never shown; each is a [`Secret`].
-pub(super) const SECRET_KEYS: &[&str] = &["clickhouse.password"];
+pub(super) const SECRET_KEYS: &[&str] = &["clickhouse.password", "kafka.key_password", "kafka.password"];
 
 /// A value that does not show itself.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -47,8 +47,12 @@ sections! {
     Config {
         /// Where the installation keeps everything; never empty.
         data_dir: PathBuf,
+        /// Empty: `secret` in the data directory.
+        secret_file: PathBuf,
         /// The local log.
         log: LogConfig,
+        /// The log on Kafka.
+        kafka: KafkaConfig,
         /// The partitions' stores.
         store: StoreConfig,
         /// Where rows are published.
@@ -86,6 +90,57 @@ sections! {
         retention: RetentionConfig,
         /// Of the topics that keep the last record of each key.
         compaction: CompactionConfig,
+    }
+    /// The log on Kafka.
+    KafkaConfig {
+        /// Empty: the local log.
+        brokers: String,
+        /// Before the names of topics and group.
+        prefix: String,
+        /// Empty: every aggregator has all partitions.
+        group: String,
+        /// Empty: from host name and data directory.
+        instance: String,
+        /// 1 to 1,024; fixed for the life of the topics.
+        partitions: u16,
+        /// At least 1.
+        replication: u16,
+        /// 1 to `replication`.
+        min_insync: u16,
+        /// Of batches.
+        compression: Compression,
+        /// At most 60,000.
+        linger_ms: u32,
+        /// 1 KiB to 64 MiB.
+        batch_max_bytes: usize,
+        /// At least 1,000.
+        delivery_timeout_ms: u32,
+        /// At least 100.
+        answer_timeout_ms: u32,
+        /// At least 1 MiB.
+        pending_max_bytes: usize,
+        /// 1 to 64 MiB.
+        record_max_bytes: usize,
+        /// At least 1 MiB.
+        fetch_max_bytes: usize,
+        /// Encrypt.
+        tls: bool,
+        /// PEM file; empty: what this machine believes.
+        ca: PathBuf,
+        /// PEM file; empty: none.
+        certificate: PathBuf,
+        /// PEM file; empty: none.
+        key: PathBuf,
+        /// Of the key.
+        key_password: Secret,
+        /// How this client proves who it is.
+        sasl: SaslMechanism,
+        /// For PLAIN and SCRAM.
+        user: String,
+        /// Of that user.
+        password: Secret,
+        /// For OAUTHBEARER.
+        token_file: PathBuf,
     }
     /// What is kept of compacted topics.
     CompactionConfig {
@@ -148,6 +203,8 @@ sections! {
         /// Its address.
         #[serde(deserialize_with = "address")]
         listen: SocketAddr,
+        /// Where imports go; empty: to the owner's own.
+        url: String,
         /// After decompression; at least 1 KiB.
         body_max_bytes: usize,
     }
@@ -176,6 +233,10 @@ sections! {
         /// Their address.
         #[serde(deserialize_with = "address")]
         listen: SocketAddr,
+        /// Of the live board; empty: of this process.
+        ranker_url: String,
+        /// Of the empty page; empty: of this process.
+        collector_url: String,
     }
     /// Metrics and health.
     AdminConfig {
@@ -232,6 +293,26 @@ choices! {
         /// When the operating system pleases.
         Never = "never",
     }
+    /// How batches on Kafka are compressed.
+    Compression {
+        /// The faster.
+        Lz4 = "lz4",
+        /// The smaller.
+        Zstd = "zstd",
+    }
+    /// How a client proves to brokers who it is.
+    SaslMechanism {
+        /// Not at all, or by its certificate.
+        None = "",
+        /// Name and password, in the clear within TLS.
+        Plain = "PLAIN",
+        /// A proof that the password is known.
+        ScramSha256 = "SCRAM-SHA-256",
+        /// The same with the longer hash.
+        ScramSha512 = "SCRAM-SHA-512",
+        /// A token from a file.
+        OauthBearer = "OAUTHBEARER",
+    }
     /// How diagnostics look.
     DiagnosticsFormat {
         /// Human on a terminal, JSON elsewhere.
@@ -256,7 +337,7 @@ const RETENTION_MIN_DAYS: u64 = 38;
 impl Config {
     /// Ranges that the types do not say.
     pub(super) fn check(&self, origins: &Origins) -> Result<(), ConfigError> {
-        let (log, store) = (&self.log, &self.store);
+        let (log, store, kafka) = (&self.log, &self.store, &self.kafka);
         let short = "the longest window and what may come late need at least 38";
         let one = "at least 1";
         let rules: &[(&'static str, u64, u64, u64, &'static str)] = &[
@@ -275,6 +356,28 @@ impl Config {
             ("log.retention.check_interval_s", log.retention.check_interval_s, 1, u64::MAX, one),
             ("log.compaction.new_percent", log.compaction.new_percent.into(), 1, 100, "from 1 to 100"),
             ("log.compaction.tombstone_hours", log.compaction.tombstone_hours.into(), 1, u64::MAX, one),
+            ("kafka.partitions", kafka.partitions.into(), 1, 1_024, "from 1 to 1024"),
+            ("kafka.replication", kafka.replication.into(), 1, 32, "from 1 to 32"),
+            (
+                "kafka.min_insync",
+                kafka.min_insync.into(),
+                1,
+                kafka.replication.into(),
+                "from 1 to kafka.replication: more copies than there are never have a record",
+            ),
+            ("kafka.linger_ms", kafka.linger_ms.into(), 0, 60_000, "at most 60000"),
+            ("kafka.batch_max_bytes", wide(kafka.batch_max_bytes), 1_024, 64 << 20, "from 1024 to 67108864"),
+            ("kafka.delivery_timeout_ms", kafka.delivery_timeout_ms.into(), 1_000, u64::MAX, "at least 1000"),
+            ("kafka.answer_timeout_ms", kafka.answer_timeout_ms.into(), 100, u64::MAX, "at least 100"),
+            ("kafka.pending_max_bytes", wide(kafka.pending_max_bytes), 1 << 20, u64::MAX, "at least 1048576"),
+            (
+                "kafka.record_max_bytes",
+                wide(kafka.record_max_bytes),
+                1 << 20,
+                64 << 20,
+                "from 1048576 to 67108864",
+            ),
+            ("kafka.fetch_max_bytes", wide(kafka.fetch_max_bytes), 1 << 20, u64::MAX, "at least 1048576"),
             ("store.checkpoint_interval_s", store.checkpoint_interval_s, 1, u64::MAX, one),
             ("store.checkpoint_catch_up_events", store.checkpoint_catch_up_events, 1, u64::MAX, one),
             ("store.memory_mib", store.memory_mib, 64, u64::MAX, "at least 64"),

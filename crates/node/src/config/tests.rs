@@ -184,6 +184,16 @@ fn a_wrong_value_names_key_origin_and_what_would_do() {
         refusal(&with_environment("TALLY__LOG__SYNC", "always")),
         "`log.sync` from environment TALLY__LOG__SYNC: \"always\" is none of `group`, `never`"
     );
+    let (_dir, sources) = with_file("kafka.replication = 1\n");
+    assert_eq!(
+        refusal(&sources),
+        "`kafka.min_insync` from default is 2: from 1 to kafka.replication: more copies than there are never have a record"
+    );
+    assert_eq!(
+        refusal(&with_environment("TALLY__KAFKA__SASL", "SCRAM")),
+        "`kafka.sasl` from environment TALLY__KAFKA__SASL: \"SCRAM\" is none of ``, `PLAIN`, `SCRAM-SHA-256`, \
+         `SCRAM-SHA-512`, `OAUTHBEARER`"
+    );
     let (_dir, sources) = with_file("[web\n");
     assert!(refusal(&sources).starts_with("the configuration FILE is not TOML: "), "{}", refusal(&sources));
 }
@@ -194,6 +204,10 @@ fn a_secret_is_not_shown() {
     assert_eq!(config.clickhouse.password.expose(), "hunter2");
     let shown = format!("{config:?} {origins:?}");
     assert!(!shown.contains("hunter2") && shown.contains("***"));
+    for name in ["TALLY__KAFKA__PASSWORD", "TALLY__KAFKA__KEY_PASSWORD"] {
+        let (config, origins) = load(&with_environment(name, "hunter2")).unwrap();
+        assert!(!format!("{config:?} {origins:?}").contains("hunter2"), "{name}");
+    }
     let (_dir, sources) = with_file("[clickhouse]\npassword = 4711\n");
     assert!(!refusal(&sources).contains("4711"), "{}", refusal(&sources));
 }

@@ -1,5 +1,8 @@
 //! The aggregators: a thread for each partition, all publishing through one writer.
 
+mod seats;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,67 +12,77 @@ use tally_disk::OsDisk;
 use tally_domain::{Partition, PartitionCount, Secret, TopicId};
 use tally_fold::{Acceptance, Settings};
 use tally_log::LogError;
-use tally_log::local::{Appender, Reader};
 use tally_store::{StoreError, StoreSettings};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drive::{Next, Stop, drive};
-use crate::installation::DataDir;
+use crate::roles::log::{Appender, Log, Pace, Reader};
 use crate::shared::Shared;
 use crate::sink::{PartitionSink, SharedSink};
 use crate::supervise::StartError;
+pub use seats::{Seats, start};
 
 /// How long to leave a disk alone that refused.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A partition's aggregator on this machine's disk and log.
-pub type LocalAggregator = Aggregator<Reader<OsDisk>, Appender, PartitionSink, OsDisk>;
+/// A partition's aggregator on this machine's disk and the installation's log.
+pub type LogAggregator = Aggregator<Reader, Appender, PartitionSink, OsDisk>;
 
 /// What every partition's aggregator is made from.
 #[derive(Debug)]
-pub struct Aggregators<'a> {
-    /// See [`Config`].
-    pub config: &'a Config,
+pub struct Aggregators {
+    config: Config,
     /// Where the states lie.
-    pub dir: &'a DataDir,
-    /// The installation's secret.
-    pub secret: &'a Secret,
-    /// The life of the log.
-    pub topic: TopicId,
-    /// Of the log.
-    pub partitions: PartitionCount,
+    state: PathBuf,
+    secret: Secret,
+    topic: TopicId,
+    partitions: PartitionCount,
+    reader: Reader,
+    appender: Appender,
+    sink: Arc<SharedSink>,
+    pace: Pace,
 }
 
 /// One partition's aggregator, and what it takes to open it again.
 #[derive(Debug)]
-pub struct Seat {
+struct Seat {
     settings: AggregatorSettings,
-    state: std::path::PathBuf,
-    reader: Reader<OsDisk>,
+    state: PathBuf,
+    reader: Reader,
     appender: Appender,
     sink: Arc<SharedSink>,
-    /// None while the disk refuses; then it is tried again from this instant on.
-    aggregator: Result<LocalAggregator, Instant>,
+    pace: Pace,
+    /// None while the disk or the log refuses; then it is tried again from this instant on.
+    aggregator: Result<LogAggregator, Instant>,
 }
 
-impl Aggregators<'_> {
+impl Aggregators {
+    /// Of this log, with states in `state`, publishing through `sink`.
+    #[must_use]
+    pub fn new(config: &Config, log: &Log, secret: &Secret, state: PathBuf, sink: &Arc<SharedSink>) -> Self {
+        Self {
+            config: config.clone(),
+            state,
+            secret: secret.clone(),
+            topic: log.topic_id(),
+            partitions: log.partitions(),
+            reader: log.reader(),
+            appender: log.appender(),
+            sink: Arc::clone(sink),
+            pace: log.pace(),
+        }
+    }
+
     /// Opens one partition at its last checkpoint.
-    ///
-    /// # Errors
-    /// When its state and the log do not belong together, or either is damaged: each error says what to do.
-    pub fn open(
-        &self,
-        partition: Partition,
-        ends: (Reader<OsDisk>, Appender, &Arc<SharedSink>),
-    ) -> Result<Seat, StartError> {
-        let (reader, appender, sink) = ends;
+    fn open(&self, partition: Partition) -> Result<Seat, StartError> {
         let mut seat = Seat {
             settings: self.settings(partition),
-            state: self.dir.state(),
-            reader,
-            appender,
-            sink: Arc::clone(sink),
+            state: self.state.clone(),
+            reader: self.reader.clone(),
+            appender: self.appender.clone(),
+            sink: Arc::clone(&self.sink),
+            pace: self.pace,
             aggregator: Err(Instant::now()),
         };
         seat.aggregator = Ok(seat.open()?);
@@ -112,7 +125,7 @@ impl Seat {
         self.settings.fold.acceptance.partition
     }
 
-    fn open(&self) -> Result<LocalAggregator, StartError> {
+    fn open(&self) -> Result<LogAggregator, StartError> {
         let disk = OsDisk::open(&self.state).map_err(crate::installation::InstallationError::from)?;
         let partition = self.partition();
         let ends = (self.reader.clone(), self.appender.clone(), self.sink.of(partition));
@@ -123,13 +136,14 @@ impl Seat {
     /// opened there again, as often as it takes.
     fn turn(&mut self, clock: Clock, shared: &Shared, stop: &Stop) -> Result<Next, StartError> {
         match &mut self.aggregator {
-            Ok(aggregator) => match turn(aggregator, clock, shared, stop) {
+            Ok(aggregator) => match turn(aggregator, clock, shared, (stop, self.pace)) {
                 Err(error) if is_refusal(&error) => {
                     shared.tell_failure(&name(self.partition()), error.to_string());
                     // Dropped here: it holds the lock of the state.
                     self.aggregator = Err(Instant::now() + PAUSE);
                     Ok(Next::Rest)
                 }
+                Ok(Next::Rest) => Ok(Next::RestFor(self.pace.rest)),
                 turned => Ok(turned?),
             },
             Err(_) if stop.is_asked() => Ok(Next::End),
@@ -154,12 +168,12 @@ impl Seat {
     }
 }
 
-/// What the disk refuses may pass; what is damaged does not.
+/// What a disk or brokers refuse may pass; what is damaged does not.
 const fn is_refusal(error: &PartError) -> bool {
     matches!(
         error,
         PartError::Store { source: StoreError::Disk { .. }, .. }
-            | PartError::Log { source: LogError::Disk(_), .. }
+            | PartError::Log { source: LogError::Disk(_) | LogError::Service { .. }, .. }
     )
 }
 
@@ -168,37 +182,29 @@ fn name(partition: Partition) -> String {
 }
 
 fn turn(
-    aggregator: &mut LocalAggregator,
+    aggregator: &mut LogAggregator,
     clock: Clock,
     shared: &Shared,
-    stop: &Stop,
+    (stop, pace): (&Stop, Pace),
 ) -> Result<Next, PartError> {
     if shared.take_republish(aggregator.status().partition) {
         aggregator.republish();
     }
     let turn = aggregator.turn(clock.now())?;
     shared.tell_partition(aggregator.status());
-    match turn {
-        Turn::Worked => Ok(Next::Again),
-        Turn::Idle { .. } if stop.is_asked() => {
-            aggregator.commit(clock.now())?;
-            shared.tell_partition(aggregator.status());
-            Ok(Next::End)
-        }
-        Turn::Idle { .. } => Ok(Next::Rest),
+    let is_idle = matches!(turn, Turn::Idle { .. });
+    // Where others go on appending, nobody would ever be idle: what follows is for whoever comes next.
+    let leaves = stop.is_asked() && (is_idle || pace.goes_on);
+    if leaves && aggregator.status().rejects_waiting == 0 {
+        aggregator.commit(clock.now())?;
+        shared.tell_partition(aggregator.status());
+        return Ok(Next::End);
     }
+    Ok(if is_idle { Next::Rest } else { Next::Again })
 }
 
 /// Drives one partition until it is told to stop; then it commits, so that the next start has nothing to refold.
-///
-/// # Errors
-/// When the operating system gives no thread.
-pub fn run(
-    mut seat: Seat,
-    clock: Clock,
-    shared: &Arc<Shared>,
-    stop: Stop,
-) -> std::io::Result<JoinHandle<()>> {
+fn run(mut seat: Seat, clock: Clock, shared: &Arc<Shared>, stop: Stop) -> std::io::Result<JoinHandle<()>> {
     let telling = Arc::clone(shared);
     drive(&name(seat.partition()), shared, move || seat.turn(clock, &telling, &stop))
 }

@@ -5,27 +5,24 @@ use std::thread::JoinHandle;
 
 use tally_audit::{ArchiveWriter, Archived, Archiver, Listed, Rules, Turn};
 use tally_clickhouse::{ClickHouseError, Database};
-use tally_disk::OsDisk;
 use tally_domain::{LogTime, Offset, Partition, PartitionCount, Version};
-use tally_log::LogError;
-use tally_log::local::Reader;
 
 use crate::config::Config;
-use crate::drive::{Next, Stop, drive};
-use crate::roles::log::Log;
+use crate::drive::{Next, Stop, follow};
+use crate::roles::log::{Log, Pace, Reader};
 use crate::shared::Shared;
 use crate::supervise::StartError;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
-/// The archiver on this machine's log.
-pub type LocalArchiver = Archiver<Reader<OsDisk>, ArchiveWriter>;
+/// The archiver on the installation's log.
+pub type LogArchiver = Archiver<Reader, ArchiveWriter>;
 
 /// Makes an archiver that goes on where ClickHouse says that the archive is.
 ///
 /// # Errors
 /// When ClickHouse cannot be asked, or the operating system gives no thread.
-pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LocalArchiver, StartError> {
+pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LogArchiver, StartError> {
     let (archived, listed) = (archived(database).await?, listed(database).await?);
     let writer = ArchiveWriter::start(database.clone())?;
     Ok(Archiver::new(log.reader(), writer, rules(config, log.partitions()), &archived, &listed))
@@ -64,15 +61,21 @@ fn rules(config: &Config, partitions: PartitionCount) -> Rules {
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn run(mut archiver: LocalArchiver, shared: &Arc<Shared>, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+pub fn run(
+    mut archiver: LogArchiver,
+    pace: Pace,
+    shared: &Arc<Shared>,
+    stop: Stop,
+) -> std::io::Result<JoinHandle<()>> {
     let telling = Arc::clone(shared);
-    drive("audit", shared, move || {
+    follow("audit", shared, (stop.clone(), pace.rest), move || {
         let turn = archiver.turn()?;
         telling.tell_archived(archiver.archived());
         match turn {
+            Turn::Worked if pace.goes_on && stop.is_asked() => Ok(Next::End),
             Turn::Worked => Ok(Next::Again),
             Turn::Idle if stop.is_asked() => Ok(Next::End),
-            Turn::Idle => Ok::<_, LogError>(Next::Rest),
+            Turn::Idle => Ok(Next::Rest),
         }
     })
 }

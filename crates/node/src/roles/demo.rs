@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tally_collector::{Accepted, Identities, Ingest, Run, Verdict};
 use tally_domain::{AccountKey, ClaimedIdentity, EventTime, Lane, Secret, Topic, UsageEvent};
-use tally_log::local::Appender;
 use tally_log::{LogError, ReadLog};
 
 use crate::clock::Clock;
@@ -20,7 +19,7 @@ use crate::config::DemoConfig;
 use crate::drive::Stop;
 use crate::installation::{DataDir, InstallationError, write_atomically};
 use crate::roles::collect::new_run;
-use crate::roles::log::Log;
+use crate::roles::log::{Appender, Log};
 use crate::shared::{Positions, Shared};
 use crate::supervise::StartError;
 

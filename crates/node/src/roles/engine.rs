@@ -41,23 +41,42 @@ pub struct ClickHouse {
 /// When the engine does not start, the server does not answer, or a migration fails.
 pub async fn start(config: &Config, executable: &Path) -> Result<ClickHouse, StartError> {
     let settings = &config.clickhouse;
-    let layout = Layout::new(&settings.database, &settings.prefix, None, REFRESH_SECONDS)?;
-    let (url, child, credentials) = if settings.url.is_empty() {
-        let child = Child::start(config, executable)?;
-        let url = child.engine.as_ref().map(|engine| engine.url().to_owned());
-        (url.expect("it was started a line ago"), Some(child), None)
-    } else {
-        let password = settings.password.expose().to_owned();
-        (settings.url.clone(), None, Some(Credentials { user: settings.user.clone(), password }))
+    let clickhouse = match named(config)? {
+        Some(named) => named,
+        None => of_child(config, Child::start(config, executable)?)?,
     };
-    let database = Database::new(&url, credentials.as_ref(), layout);
-    let database = database.with_insert_rows_max(settings.insert_max_rows);
-    let migrated = tally_clickhouse::migrate(&database).await;
-    migrated.map_err(|cause| match child {
+    let migrated = tally_clickhouse::migrate(&clickhouse.database).await;
+    migrated.map_err(|cause| match clickhouse.child {
         Some(_) => StartError::ClickHouse(cause),
-        None => StartError::Server { url: url.clone(), cause: told(&cause) },
+        None => StartError::Server { url: settings.url.clone(), cause: told(&cause) },
     })?;
-    Ok(ClickHouse { database, url, child })
+    Ok(clickhouse)
+}
+
+fn of_child(config: &Config, child: Child) -> Result<ClickHouse, StartError> {
+    let settings = &config.clickhouse;
+    let layout = Layout::new(&settings.database, &settings.prefix, None, REFRESH_SECONDS)?;
+    let url = child.engine.as_ref().map(|engine| engine.url().to_owned());
+    let url = url.expect("it was started a moment ago");
+    let database = Database::new(&url, None, layout).with_insert_rows_max(settings.insert_max_rows);
+    Ok(ClickHouse { database, url, child: Some(child) })
+}
+
+/// The server by URL, which need not answer; none where the configuration names none.
+///
+/// # Errors
+/// When a name in the configuration is none.
+pub fn named(config: &Config) -> Result<Option<ClickHouse>, StartError> {
+    let settings = &config.clickhouse;
+    if settings.url.is_empty() {
+        return Ok(None);
+    }
+    let layout = Layout::new(&settings.database, &settings.prefix, None, REFRESH_SECONDS)?;
+    let credentials =
+        Credentials { user: settings.user.clone(), password: settings.password.expose().to_owned() };
+    let database = Database::new(&settings.url, Some(&credentials), layout);
+    let database = database.with_insert_rows_max(settings.insert_max_rows);
+    Ok(Some(ClickHouse { database, url: settings.url.clone(), child: None }))
 }
 
 /// An error with all that caused it: what to do follows in the message that holds it.

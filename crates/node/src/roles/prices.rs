@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use tally_aggregator::Status;
 use tally_domain::{Lane, Offset, Partition, Topic};
-use tally_log::{AppendLog, Appender, LogError, Ticket};
+use tally_log::{AppendLog, LogError, Ticket};
 use tally_telemetry::{Counter, Label, Level, Occurrence, Recorder, emit};
 
 use crate::drive::{Next, Stop, drive};
-use crate::roles::log::{shipped_book, shipped_number};
+use crate::roles::log::{Appender, shipped_book, shipped_number};
 use crate::shared::Shared;
 
 /// How long to leave a partition alone that did not take the book.
@@ -113,7 +113,8 @@ pub fn run(
     let asking = Arc::clone(shared);
     drive("price book", shared, move || {
         let statuses = asking.partitions();
-        let done = statuses.len() == partitions && sender.turn(&statuses, Instant::now());
+        // Partitions come and go where instances share them.
+        let done = sender.turn(&statuses, Instant::now()) && statuses.len() == partitions;
         Ok::<_, std::convert::Infallible>(if done || stop.is_asked() { Next::End } else { Next::Rest })
     })
 }

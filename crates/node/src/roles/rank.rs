@@ -5,20 +5,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tally_clickhouse::Database;
-use tally_disk::OsDisk;
 use tally_domain::{Partition, Secret, Version};
-use tally_log::LogError;
-use tally_log::local::Reader;
 use tally_ranker::{Live, Pace, Ranker, SnapshotWriter, Turn};
 
 use crate::config::Config;
-use crate::drive::{Next, Stop, drive};
-use crate::roles::log::Log;
+use crate::drive::{Next, Stop, follow};
+use crate::roles::log::{Log, Reader};
 use crate::shared::{Positions, Shared};
 use crate::supervise::StartError;
 
-/// The ranker on this machine's log.
-pub type LocalRanker = Ranker<Reader<OsDisk>, SnapshotWriter>;
+/// The ranker on the installation's log.
+pub type LogRanker = Ranker<Reader, SnapshotWriter>;
 
 /// Makes a ranker, and what its endpoints read. It asks ClickHouse for what was published once it is driven.
 ///
@@ -29,7 +26,7 @@ pub fn open(
     log: &Log,
     secret: &Secret,
     database: &Database,
-) -> Result<(LocalRanker, Arc<Live>), StartError> {
+) -> Result<(LogRanker, Arc<Live>), StartError> {
     let writer = SnapshotWriter::start(database.clone())?;
     let pace = Pace {
         live: Duration::from_millis(config.ranker.live_interval_ms),
@@ -44,9 +41,14 @@ pub fn open(
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn run(mut ranker: LocalRanker, shared: &Arc<Shared>, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+pub fn run(
+    mut ranker: LogRanker,
+    rest: Duration,
+    shared: &Arc<Shared>,
+    stop: Stop,
+) -> std::io::Result<JoinHandle<()>> {
     let (telling, live, started) = (Arc::clone(shared), ranker.live(), Instant::now());
-    drive("ranker", shared, move || {
+    follow("ranker", shared, (stop.clone(), rest), move || {
         if is_wanted(&telling.wanted(), &live) {
             live.want_snapshot();
         }
@@ -57,7 +59,7 @@ pub fn run(mut ranker: LocalRanker, shared: &Arc<Shared>, stop: Stop) -> std::io
         match turn {
             _ if stop.is_asked() => Ok(Next::End),
             Turn::Worked => Ok(Next::Again),
-            Turn::Idle => Ok::<_, LogError>(Next::Rest),
+            Turn::Idle => Ok(Next::Rest),
         }
     })
 }

@@ -7,7 +7,6 @@ use tally_clickhouse::rows::{RankingRecord, StandingColumns, minute_of};
 use tally_clickhouse::{ClickHouseError, Database};
 use tally_domain::{Board, Hash128, PersonId, Secret, Window};
 use tally_node::attach::Attached;
-use tally_node::installation::DataDir;
 
 use super::top::BoardArgs;
 use crate::cli::Global;
@@ -39,8 +38,8 @@ impl Me {
         let asked = tally_importer::person_of(self.person.as_deref(), |name| std::env::var(name).ok());
         let asked = asked
             .ok_or_else(|| UsageError("nobody is signed in here; name a person: tally me NAME".to_owned()))?;
-        let (config, attached) = global.attach()?;
-        let secret = DataDir::new(&config.data_dir).secret()?;
+        let (_, attached) = global.attach()?;
+        let secret = attached.secret()?;
         let (Newest { head, .. }, status) = self.board.newest(&attached)?;
         let Some(head) = head else {
             return Err(UsageError(
@@ -61,7 +60,7 @@ fn report(
     asked: &str,
     secret: &Secret,
 ) -> Result<Report> {
-    let database = attached.database();
+    let database = attached.database()?;
     let ranked = attached.runtime().block_on(find(database, head, board, asked, secret))?;
     let person = PersonId(Hash128(ranked.person));
     let since = since(head, board.window);

@@ -38,7 +38,7 @@ impl Rejects {
             let left = wait.saturating_sub(begun.elapsed());
             settling = settling::within(&attached, &attached.now()?, left, &mut progress)?;
         }
-        let database = attached.database();
+        let database = attached.database()?;
         let (reasons, rows) = attached.runtime().block_on(async {
             Ok::<_, anyhow::Error>((database.rejects_by_reason().await?, database.rejects(self.limit).await?))
         })?;

@@ -40,9 +40,8 @@ impl Sql {
         let statement = self.statement()?;
         let (config, attached) = global.attach()?;
         let Some(statement) = statement else {
-            let owner = attached.owner();
-            let report =
-                report::ClickHouse { url: owner.clickhouse.clone(), database: owner.database.clone() };
+            let url = attached.clickhouse()?.to_owned();
+            let report = report::ClickHouse { url, database: attached.owner().database.clone() };
             render::answer(global.json, &report, render::clickhouse)?;
             return Ok(ExitStatus::Done);
         };
@@ -70,18 +69,18 @@ impl Sql {
 
 /// Sends the statement and writes the answer as it comes.
 async fn ask(config: &Config, attached: &Attached, statement: String, format: &str) -> Result<()> {
-    let owner = attached.owner();
+    let (owner, clickhouse) = (attached.owner(), attached.clickhouse()?);
     let client = reqwest::Client::builder().no_proxy().build().context("making an HTTP client")?;
     let parameters = [("database", owner.database.as_str()), ("default_format", format)];
-    let url = reqwest::Url::parse_with_params(&owner.clickhouse, parameters)
-        .with_context(|| format!("reading the address of ClickHouse, {}", owner.clickhouse))?;
+    let url = reqwest::Url::parse_with_params(clickhouse, parameters)
+        .with_context(|| format!("reading the address of ClickHouse, {clickhouse}"))?;
     let mut request = client.post(url).body(statement);
     if !config.clickhouse.url.is_empty() {
         request = request
             .header("X-ClickHouse-User", &config.clickhouse.user)
             .header("X-ClickHouse-Key", config.clickhouse.password.expose());
     }
-    let sending = || format!("asking ClickHouse at {}", owner.clickhouse);
+    let sending = || format!("asking ClickHouse at {clickhouse}");
     let mut answer = request.send().await.with_context(sending)?;
     if !answer.status().is_success() {
         bail!("{}", answer.text().await.with_context(sending)?.trim());

@@ -96,7 +96,7 @@ impl Top {
         };
         if let Some(head) = head {
             let page = Page { offset: 0, limit: self.limit };
-            let lines = attached.runtime().block_on(attached.database().top(&head, board, page))?;
+            let lines = attached.runtime().block_on(attached.database()?.top(&head, board, page))?;
             report.as_of = Some(report::instant(minute_of(head.as_of)));
             report.people = head.people;
             report.rows = lines.into_iter().map(report::Row::of).collect();

@@ -1,24 +1,20 @@
 //! `tally up`.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use tally_node::clock::Clock;
 use tally_node::config::Config;
-use tally_node::installation::{DataDir, InstallationError, Ownership};
-use tally_node::supervise::{Node, Takes};
+use tally_node::installation::DataDir;
+use tally_node::parts::Takes;
 
 use crate::background::Background;
 use crate::cli::Global;
 use crate::company::company;
 use crate::exit::ExitStatus;
 use crate::first_start::{self, Situation, Step};
+use crate::serving::{self, OnKafka};
 use crate::status;
-
-/// How long to wait for a command that owns the data directory for a moment.
-const SHORT_OWNER_WAIT: Duration = Duration::from_mins(2);
 
 /// Run an installation: log, ClickHouse, fold, archive, rankings and pages
 ///
@@ -30,6 +26,7 @@ const SHORT_OWNER_WAIT: Duration = Duration::from_mins(2);
     tally up --demo                            a simulated company, in a data directory of its own\n  \
     tally up --import-found                    begins with the transcripts of Claude Code on this machine\n  \
     tally up --data-dir /srv/tally             somewhere else\n  \
+    tally up --kafka kafka:9092                the log on Kafka, everything else here\n  \
     TALLY__WEB__LISTEN=127.0.0.1:9000 tally up on another port")]
 pub(crate) struct Up {
     /// Fill an installation of its own with a simulated company, and keep that company at work
@@ -38,29 +35,21 @@ pub(crate) struct Up {
     /// Import the transcripts of Claude Code found on this machine, without asking
     #[arg(long)]
     import_found: bool,
+    #[command(flatten)]
+    on: OnKafka,
 }
 
 impl Up {
     pub(crate) fn run(&self, global: &Global) -> Result<ExitStatus> {
-        let mut config = global.begin()?;
+        let mut config = global.begin(self.on.flags())?;
         let roots = first_start::transcripts();
         let step = self.step(&config, &roots)?;
         let demo = matches!(step, Step::Demo | Step::DemoInstead);
         if demo && !(self.demo && global.names_data_dir()) {
             config.data_dir = beside(&config.data_dir);
         }
-        let clock = global.clock.unwrap_or(Clock::System);
-        let executable = std::env::current_exe().context("finding the path of this program")?;
-        let ownership = own(&config)?;
-        let begun = Instant::now();
-        let node = Node::start(
-            ownership,
-            &config,
-            clock,
-            &executable,
-            Takes { pages: true, demo: demo.then_some(company) },
-        )?;
-        status::started(node.owner(), begun.elapsed())?;
+        let takes = Takes { parts: Takes::UP, demo: demo.then_some(company), stays: true };
+        let node = serving::start(global, &config, takes)?;
         let import = match step {
             Step::Demo | Step::DemoInstead => {
                 status::demo(&config.data_dir, step == Step::DemoInstead)?;
@@ -75,7 +64,8 @@ impl Up {
             }
             Step::Nothing | Step::NothingFound | Step::Ask => None,
         };
-        let interrupted = node.runtime().block_on(status::show_until_interrupted(&node, import.as_ref()));
+        let interrupted =
+            node.runtime().block_on(status::show_until_interrupted(&node, Takes::UP, import.as_ref()));
         status::stopping()?;
         if let Some(import) = import {
             import.end();
@@ -105,26 +95,4 @@ fn beside(data_dir: &Path) -> PathBuf {
     let mut name = data_dir.file_name().unwrap_or_default().to_owned();
     name.push("-demo");
     data_dir.with_file_name(name)
-}
-
-/// Takes the data directory; a command that owns it for a moment is waited for.
-fn own(config: &Config) -> Result<Ownership> {
-    let dir = DataDir::new(&config.data_dir);
-    let begun = Instant::now();
-    let mut told = false;
-    loop {
-        match dir.own() {
-            Ok(ownership) => return Ok(ownership),
-            Err(InstallationError::InUse { owner, .. })
-                if owner.as_ref().is_none_or(|owner| owner.web.is_none())
-                    && begun.elapsed() < SHORT_OWNER_WAIT =>
-            {
-                if !std::mem::replace(&mut told, true) {
-                    status::waiting_for(owner.map(|owner| owner.pid))?;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
 }

@@ -97,7 +97,7 @@ fn verify(attached: &Attached, wait: Duration, progress: &mut Progress) -> Resul
     if let Settling::NotYet(behind) = settling::within(attached, &attached.now()?, left(), progress)? {
         return Ok(Answer::NotYet(behind));
     }
-    let mut verification = attached.runtime().block_on(Verification::begin(attached.database()))?;
+    let mut verification = attached.runtime().block_on(Verification::begin(attached.database()?))?;
     verification.bound_by(attached.now()?);
     let needs = verification.needs().iter();
     let needs: Positions = needs.map(|(partition, version)| (*partition, version.next())).collect();
@@ -137,7 +137,7 @@ fn names(attached: &Attached, findings: &Findings) -> Result<BTreeMap<AccountKey
     if accounts.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let lines = attached.runtime().block_on(attached.database().account_names(&accounts))?;
+    let lines = attached.runtime().block_on(attached.database()?.account_names(&accounts))?;
     let name = |line: tally_clickhouse::query::AccountName| {
         (AccountKey(tally_domain::Hash128(line.account)), format!("{}: {}", line.source, line.subject))
     };

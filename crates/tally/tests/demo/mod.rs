@@ -63,13 +63,14 @@ fn look(running: &Up, data_dir: &Path) -> (Board30, StatusReport) {
     let _owner = wait("the owner", || dir.owner().filter(|owner| owner.pid == running.0.id()));
     let flag = Flag { key: "data_dir", flag: "--data-dir", value: data_dir.to_str().unwrap().to_owned() };
     let (config, _) = config::load(&Sources { flags: vec![flag], ..Sources::default() }).unwrap();
-    let attached = Attached::to(&config, Clock::System, Path::new(env!("CARGO_BIN_EXE_tally"))).unwrap();
+    let attached =
+        Attached::to(&config, Clock::System, Path::new(env!("CARGO_BIN_EXE_tally")), false).unwrap();
     wait("the fill", || attached.status().unwrap().demo.filter(|demo| demo.filled));
     let now = attached.now().unwrap();
     let settled = attached.settle(&now, PATIENCE).unwrap();
     assert!(settled.behind.is_empty() && settled.failures.is_empty(), "{settled:?}");
     assert!(attached.snapshot(&now, PATIENCE).unwrap());
-    let database = attached.database();
+    let database = attached.database().unwrap();
     let (lines, verified) = attached.runtime().block_on(async {
         let head = database.newest_snapshot().await.unwrap().unwrap();
         let board = Board { window: Window::Days30, metric: Metric::Tokens };

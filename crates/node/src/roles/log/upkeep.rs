@@ -7,7 +7,7 @@ use tally_domain::WallTime;
 use tally_log::{Compacted, Dropped, LogError};
 use tally_telemetry::{Counter, Level, Occurrence, Recorder, emit};
 
-use super::Log;
+use super::Local;
 use crate::shared::Shared;
 
 /// Files dropped between two turns: each is a removal and a sync, and appends wait meanwhile.
@@ -38,7 +38,7 @@ impl Upkeep {
 
     /// One piece of work, if it is time; more follows at the next turn as long as there is some. What the disk
     /// refuses is told and tried again when it is next due: the log itself goes on.
-    pub(super) fn turn(&mut self, log: &mut Log, now: WallTime) {
+    pub(super) fn turn(&mut self, log: &mut Local, now: WallTime) {
         if Instant::now() < self.due {
             return;
         }
@@ -52,7 +52,7 @@ impl Upkeep {
     }
 
     /// Retention first, then one lane's compaction. True when there may be more.
-    fn work(&self, log: &mut Log, now: WallTime) -> Result<bool, LogError> {
+    fn work(&self, log: &mut Local, now: WallTime) -> Result<bool, LogError> {
         let dropped = log.retain(now, SEGMENTS_MAX, |lane| self.shared.needed(lane))?;
         if dropped.segments > 0 {
             emit(&SegmentsDropped(dropped));

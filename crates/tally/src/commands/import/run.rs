@@ -38,10 +38,10 @@ pub(super) struct Files {
 pub(super) fn run(global: &Global, reading: &Reading, files: Files) -> Result<ExitStatus> {
     let person = reading.person()?;
     let source = files.origin.source();
-    let (config, attached) = global.attach()?;
+    let (config, attached) = global.attach_to_send()?;
     let mut progress = Progress::start();
-    let secret = DataDir::new(&config.data_dir).secret()?;
-    let import = import(&config, &attached, reading, files, (person.clone(), &secret));
+    let secret = attached.secret()?;
+    let import = import(&config, &attached, reading, files, (person.clone(), &secret))?;
     let mut outcome = read(&attached, import, &mut progress)?;
     // Who follows is always stopped; that says nothing about what was read.
     outcome.stopped &= !reading.follow;
@@ -73,13 +73,13 @@ fn import(
     reading: &Reading,
     files: Files,
     (person, secret): (String, &Secret),
-) -> Import {
+) -> Result<Import> {
     let Files { origin, roots, resume } = files;
-    Import {
+    Ok(Import {
         origin,
         roots,
         person,
-        collector: attached.owner().collector.clone(),
+        collector: attached.collector(config)?,
         producer: producer(secret),
         epoch: fresh_epoch(),
         state_dir: DataDir::new(&config.data_dir).import(),
@@ -88,7 +88,7 @@ fn import(
         follow: reading.follow,
         batch_events: BATCH_EVENTS,
         patience: PATIENCE,
-    }
+    })
 }
 
 /// This installation's importer, told apart from its collector.
@@ -136,6 +136,6 @@ fn receipt(attached: &Attached, account: AccountKey, outcome: &Outcome) -> Resul
     if outcome.appended.is_empty() {
         return Ok(Vec::new());
     }
-    let asked = attached.database().receipts(account, outcome.producer, outcome.epoch);
+    let asked = attached.database()?.receipts(account, outcome.producer, outcome.epoch);
     attached.runtime().block_on(asked).context("reading what this import added")
 }
