@@ -34,12 +34,16 @@ pub struct Owner {
     pub pid: u64,
     /// Control endpoints.
     pub control: String,
-    /// Collector.
+    /// Collector; empty where it runs none.
     pub collector: String,
-    /// ClickHouse.
+    /// ClickHouse; empty where it knows none.
     pub clickhouse: String,
     /// Its database.
     pub database: String,
+    /// The ranker's live board; empty where it runs none.
+    pub ranker: String,
+    /// Pages; empty where it serves none.
+    pub web: String,
 }
 
 impl Owner {
@@ -47,13 +51,15 @@ impl Owner {
     #[must_use]
     pub fn read(data: &Path) -> Option<Self> {
         let owner: Value = serde_json::from_slice(&fs::read(data.join("owner.json")).ok()?).ok()?;
-        let text = |field: &str| Some(owner.get(field)?.as_str()?.to_owned());
+        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         Some(Self {
             pid: owner.get("pid")?.as_u64()?,
-            control: text("control")?,
-            collector: text("collector")?,
-            clickhouse: text("clickhouse")?,
-            database: text("database")?,
+            control: text("control"),
+            collector: text("collector"),
+            clickhouse: text("clickhouse"),
+            database: text("database"),
+            ranker: text("ranker"),
+            web: text("web"),
         })
     }
 }
@@ -93,6 +99,14 @@ impl Installation {
     /// When the binary cannot be built or started.
     pub fn spawn_with(&self, clock_ms: i64, settings: &[(&str, &str)]) -> Result<Up> {
         self.start(self.command(clock_ms, &["up"])?, settings)
+    }
+
+    /// Starts a command that stays, by the system's clock, with settings as variables of the environment.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn spawn_command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Result<Up> {
+        self.start(self.command_for_people(arguments)?, settings)
     }
 
     /// The same of a program with a bug on purpose, one of those of `tally_domain::planted`.
