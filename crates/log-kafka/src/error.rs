@@ -42,7 +42,7 @@ fn remedy(code: Code, trouble: &str) -> &'static str {
             "check the mechanism, user and password (kafka.sasl, kafka.user, kafka.password), and that the broker knows them"
         }
         Code::SSL => "check the certificates (kafka.ca, kafka.certificate, kafka.key)",
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => {
             "the topic is gone: give it back, or begin a new installation"
         }
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => {

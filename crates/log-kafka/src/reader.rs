@@ -361,6 +361,8 @@ fn passes(code: Code) -> bool {
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
             | Code::UnknownTopicOrPartition
+            // What the client says of a partition whose leader it has lost sight of.
+            | Code::UnknownPartition
             | Code::BrokerTransportFailure
             | Code::NetworkException
             | Code::RequestTimedOut

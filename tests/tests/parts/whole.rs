@@ -13,7 +13,7 @@ pub(crate) fn assert_counted(owner: &Owner, ledger: &Ledger) -> Result<()> {
     assert_eq!(published_hours(owner)?, ledger.hours());
     let findings = verify(owner)?;
     assert_eq!(findings.differences, vec![]);
-    assert_eq!(findings.checked.events, ledger.events().try_into()?);
+    assert_eq!(findings.checked.events, u64::try_from(ledger.events())?);
     Ok(())
 }
 
