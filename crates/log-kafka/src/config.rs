@@ -2,6 +2,7 @@
 //! `ops/tally.toml`.
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use tally_domain::{PartitionCount, Topic};
 use tally_log::{LogError, RetentionDays};
 
@@ -43,6 +44,11 @@ pub struct KafkaConfig {
     pub record_bytes_max: usize,
     /// One reader may hold this much that was fetched ahead, over all lanes, bytes.
     pub fetch_bytes_max: usize,
+    /// An instance that says nothing for so long has lost its partitions; one that starts again sooner has them
+    /// still, ms.
+    pub session_timeout_ms: u32,
+    /// So long may an instance take to let go of a partition that another one is to have, ms.
+    pub release_timeout_ms: u32,
     /// Encryption and proof of identity.
     pub security: Security,
 }
@@ -76,6 +82,12 @@ impl KafkaConfig {
         if self.record_bytes_max < 1 << 20 || self.record_bytes_max > 64 << 20 {
             let bytes = u64::try_from(self.record_bytes_max).unwrap_or(u64::MAX);
             return wrong("kafka.record_max_bytes", bytes, "1048576 to 67108864");
+        }
+        if !(1_000..=1_800_000).contains(&self.session_timeout_ms) {
+            return wrong("kafka.session_timeout_ms", self.session_timeout_ms.into(), "1000 to 1800000");
+        }
+        if !(1_000..=3_600_000).contains(&self.release_timeout_ms) {
+            return wrong("kafka.release_timeout_ms", self.release_timeout_ms.into(), "1000 to 3600000");
         }
         PartitionCount::new(self.partitions).ok_or(LogError::Config {
             field: "kafka.partitions",
@@ -125,6 +137,33 @@ impl KafkaConfig {
         told
     }
 
+    /// What a member of a group is told. The group gives and takes partitions; it commits nothing by itself.
+    pub(crate) fn member(&self, group: &str, instance: &str) -> ClientConfig {
+        let mut told = self.client();
+        told.set("client.id", member_id(instance))
+            .set("group.id", group)
+            // A name that outlives the process: one that is restarted takes up what it had.
+            .set("group.instance.id", instance)
+            // The newer protocol refuses the second of two namesakes instead of the first, and keeps owning while
+            // its coordinator is away.
+            .set("group.protocol", "classic")
+            // Takes only what must move, while everything else goes on.
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            .set("heartbeat.interval.ms", (self.session_timeout_ms / 10).clamp(100, 3_000).to_string())
+            // So long the group waits for a member's answer: one that is letting go may take its time and is still
+            // there. One that takes no turn for so long is dead, however well its client's threads are.
+            .set(
+                "max.poll.interval.ms",
+                self.session_timeout_ms.saturating_add(self.release_timeout_ms).to_string(),
+            )
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // Of a commit that failed, and of a session that ended, it tells in lines only.
+            .set_log_level(RDKafkaLogLevel::Warning);
+        told
+    }
+
     /// What the producer is told: each record once, in order, on every copy, in the partition that its key says.
     pub(crate) fn producer(&self) -> ClientConfig {
         let mut told = self.client();
@@ -148,4 +187,9 @@ impl KafkaConfig {
             .set("retry.backoff.max.ms", "500");
         told
     }
+}
+
+/// By what the brokers know the client of a member.
+pub(crate) fn member_id(instance: &str) -> String {
+    format!("tally-{instance}")
 }

@@ -59,12 +59,18 @@ impl Context {
 }
 
 /// What went wrong last with a client that is polled.
-pub(crate) fn trouble_of(consumer: &BaseConsumer<Context>) -> Option<String> {
+pub(crate) fn trouble_of<C: ConsumerContext + AsRef<Context>>(consumer: &BaseConsumer<C>) -> Option<String> {
     // One poll brings one event, and lines of diagnostics are events too.
     for _event in 0..EVENTS_MAX {
         drop(consumer.poll(Duration::ZERO));
     }
-    consumer.context().trouble()
+    consumer.context().as_ref().as_ref().trouble()
+}
+
+impl AsRef<Self> for Context {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 impl ClientContext for Context {

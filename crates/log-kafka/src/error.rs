@@ -33,9 +33,20 @@ pub(crate) fn unknown(doing: impl Into<String>, cause: String) -> LogError {
 
 fn remedy(code: Code, trouble: &str) -> &'static str {
     match code {
-        Code::TopicAuthorizationFailed
-        | Code::ClusterAuthorizationFailed
-        | Code::GroupAuthorizationFailed => {
+        Code::GroupAuthorizationFailed => {
+            "give this user READ and DESCRIBE on the groups that begin with the prefix"
+        }
+        Code::FencedInstanceId => {
+            "two processes have one instance name: stop one of them or give it another name, then start this one again"
+        }
+        Code::InconsistentGroupProtocol => {
+            "another program is in this group: stop it, or choose another kafka.prefix"
+        }
+        Code::InvalidSessionTimeout => {
+            "set kafka.session_timeout_ms between the brokers' group.min.session.timeout.ms and \
+             group.max.session.timeout.ms"
+        }
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             "give this user READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on the topics that begin with the prefix"
         }
         Code::SaslAuthenticationFailed | Code::Authentication => {

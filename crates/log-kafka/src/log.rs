@@ -17,6 +17,7 @@ use crate::appender::{Appender, Outlet};
 use crate::config::KafkaConfig;
 use crate::context::{Context, trouble_of};
 use crate::error::{refused, service, unknown};
+use crate::ownership::Membership;
 use crate::reader::{Reader, introduce};
 use crate::token::set_token;
 use crate::topic_id::topic_id;
@@ -159,6 +160,15 @@ impl KafkaLog {
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.installed))
+    }
+
+    /// Joins a group whose members share the partitions of the usage topic. `group` comes behind the prefix;
+    /// `instance` is this process's name in it, which no other has and which outlives a restart.
+    ///
+    /// # Errors
+    /// When the client cannot be made; that brokers do not answer is met by [`Membership::turn`].
+    pub fn join(&self, group: &str, instance: &str) -> Result<Membership, LogError> {
+        Membership::join(Arc::clone(&self.installed), group, instance)
     }
 
     /// An appender for any thread.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset as Asked;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -371,9 +371,12 @@ fn passes(code: Code) -> bool {
 }
 
 /// Waits until the client knows who it is: a token is fetched while it is polled.
-pub(crate) fn introduce(consumer: &BaseConsumer<Context>, at_most: Duration) -> Result<(), LogError> {
+pub(crate) fn introduce<C: ConsumerContext + AsRef<Context>>(
+    consumer: &BaseConsumer<C>,
+    at_most: Duration,
+) -> Result<(), LogError> {
     let until = Instant::now() + at_most;
-    while !consumer.context().is_known() {
+    while !consumer.context().as_ref().as_ref().is_known() {
         drop(consumer.poll(Duration::from_millis(10)));
         if Instant::now() >= until {
             let trouble = trouble_of(consumer);

@@ -1,10 +1,11 @@
 //! The log on Kafka, on real brokers that the tests start: the contract of every log, topics made and held against
-//! what is wanted, TLS and SASL, and a leader that is killed.
+//! what is wanted, TLS and SASL, a leader that is killed, and groups that share the partitions.
 
 #![cfg(test)]
 
 mod contract;
 mod failover;
+mod ownership;
 mod security;
 mod topics;
 
@@ -32,6 +33,8 @@ fn config(brokers: String) -> KafkaConfig {
         pending_bytes_max: 64 << 20,
         record_bytes_max: 1 << 20,
         fetch_bytes_max: 64 << 20,
+        session_timeout_ms: 10_000,
+        release_timeout_ms: 60_000,
         security: Security::default(),
     }
 }

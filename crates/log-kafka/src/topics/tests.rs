@@ -20,6 +20,8 @@ fn config() -> KafkaConfig {
         pending_bytes_max: 64 << 20,
         record_bytes_max: 1 << 20,
         fetch_bytes_max: 256 << 20,
+        session_timeout_ms: 10_000,
+        release_timeout_ms: 60_000,
         security: Security::default(),
     }
 }
