@@ -23,7 +23,7 @@ use crate::drive::Stop;
 use crate::elsewhere::Elsewhere;
 use crate::installation::{DataDir, Owner, Ownership};
 use crate::parts::{Part, Takes};
-use crate::roles::aggregate::{self, Aggregators};
+use crate::roles::aggregate::{self, Aggregators, Shares};
 use crate::roles::collect::{self, Collector};
 use crate::roles::engine::{self, ClickHouse};
 use crate::roles::log::{self, Log};
@@ -104,11 +104,21 @@ impl Starting<'_> {
         let sink = SharedSink::start(database.clone())?;
         let seen = self.runtime.block_on(watch::look(database, &sink, partitions))?;
         let making = Aggregators::new(self.config, self.log, self.secret, self.dir.state(), &sink);
-        let folding = aggregate::start(making, self.clock, self.shared, fold_stop.clone())?;
+        let shares = self.shares(database, &sink)?;
+        let folding = aggregate::start(making, shares, self.clock, self.shared, fold_stop.clone())?;
         let all = usize::from(partitions.get());
         let pricing = prices::run(self.log.appender(), all, self.shared, prices_stop.clone())?;
         self.runtime.spawn(watch::keep_looking(database.clone(), sink, partitions, seen));
         Ok([Stage::new(prices_stop, Some(pricing)), Stage::new(fold_stop, Some(folding))])
+    }
+
+    /// The place in the group that shares the partitions; none where this process has all of them.
+    fn shares(&self, database: &Database, sink: &Arc<SharedSink>) -> Result<Option<Shares>, StartError> {
+        let Some(membership) = log::join(self.log, self.config)? else { return Ok(None) };
+        let (database, sink) = (database.clone(), Arc::clone(sink));
+        let handle = self.runtime.handle().clone();
+        let look = move |partition| handle.block_on(watch::look_at(&database, &sink, partition));
+        Ok(Some(Shares { membership, look: Box::new(look) }))
     }
 
     fn archive(&self, database: &Database) -> Result<Stage, StartError> {

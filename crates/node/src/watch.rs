@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clickhouse::Row;
 use tally_clickhouse::{ClickHouseError, Database};
-use tally_domain::{PartitionCount, Version};
+use tally_domain::{Partition, PartitionCount, Version};
 
 use crate::sink::SharedSink;
 
@@ -35,6 +35,20 @@ pub async fn look(
     let seen = see(database).await?;
     show(&seen, sink, partitions);
     Ok(seen)
+}
+
+/// Shows one partition what ClickHouse holds of it. Called before anything of it is published.
+///
+/// # Errors
+/// When ClickHouse cannot be asked.
+pub async fn look_at(
+    database: &Database,
+    sink: &SharedSink,
+    partition: Partition,
+) -> Result<(), ClickHouseError> {
+    let seen = see(database).await?;
+    sink.show(seen.started, |partition| seen.of(partition.0), std::iter::once(partition));
+    Ok(())
 }
 
 /// What ClickHouse showed of itself.

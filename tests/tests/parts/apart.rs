@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -48,6 +49,20 @@ impl Cluster {
     }
 }
 
+/// Partitions that an aggregator folds.
+fn folded(owner: &Owner) -> Result<usize> {
+    let status: Value = serde_json::from_str(&http::send(&owner.control, "GET", "/v1/status", "")?.body)?;
+    Ok(status["published"].as_object().context("it is by partition")?.len())
+}
+
+/// Waits until it folds one of these numbers of partitions.
+fn until_folded(owner: &Owner, counts: &[usize]) -> Result<()> {
+    while !counts.contains(&folded(owner)?) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 fn sent(owner: &Owner, usage: &mut Usage, ledger: &mut Ledger) -> Result<()> {
     for _ in 0..3 {
         let batch = usage.batch();
@@ -66,7 +81,8 @@ fn all_parts_come_up_in_any_order_and_another_aggregator_takes_over() -> Result<
     let secret = lender.beside("shared-secret").display().to_string();
     let own = [
         ("TALLY__KAFKA__BROKERS", kafka.brokers()),
-        ("TALLY__KAFKA__GROUP", String::new()),
+        // As short as brokers allow.
+        ("TALLY__KAFKA__SESSION_TIMEOUT_MS", "6000".to_owned()),
         ("TALLY__CLICKHOUSE__URL", server.clickhouse.clone()),
         ("TALLY__CLICKHOUSE__DATABASE", "parts".to_owned()),
         ("TALLY__SECRET_FILE", secret),
@@ -98,10 +114,25 @@ fn all_parts_come_up_in_any_order_and_another_aggregator_takes_over() -> Result<
     assert_counted(&owner, &ledger)?;
 
     let [first, second] = folding;
+    let heir = Owner::read(&right.data()).context("it is ready")?;
+    until_folded(&heir, &[1, 2, 3])?;
     first.kill_alone()?;
     sent(&owner, &mut usage, &mut ledger)?;
     settle(&owner)?;
     assert_counted(&owner, &ledger)?;
+    until_folded(&heir, &[4])?;
+    // And it gives back what it took, to one that is back: while usage goes on, on the state of before.
+    let mut first = cluster.spawn(left, "aggregate", &[])?;
+    let back = first.ready()?;
+    while folded(&back)? == 0 {
+        sent(&owner, &mut usage, &mut ledger)?;
+    }
+    settle(&owner)?;
+    assert_counted(&owner, &ledger)?;
+    let (has, had) = (folded(&back)?, folded(&heir)?);
+    assert_eq!(has + had, 4, "no partition has two owners, or none");
+    first.interrupt()?;
+    until_folded(&heir, &[4])?;
 
     // Commands on a directory that nobody owns ask ClickHouse what the others have done.
     let top = cluster.run(command, &["top", "--limit", "1000", "--json"])?;

@@ -11,7 +11,13 @@ use super::{SETTINGS, Usage, brokers, now_ms};
 pub(crate) fn assert_counted(owner: &Owner, ledger: &Ledger) -> Result<()> {
     assert_eq!(published(owner)?, ledger.totals(now_ms()));
     assert_eq!(published_hours(owner)?, ledger.hours());
-    let findings = verify(owner)?;
+    let findings = loop {
+        match verify(owner) {
+            // The clock goes on: a heartbeat was published a moment before it was archived.
+            Err(error) if error.to_string().contains("the archive is behind") => {}
+            findings => break findings?,
+        }
+    };
     assert_eq!(findings.differences, vec![]);
     assert_eq!(findings.checked.events, u64::try_from(ledger.events())?);
     Ok(())
@@ -64,7 +70,7 @@ fn until_ready(owner: &Owner, status: u16) -> Result<String> {
         if answer.status == status {
             return Ok(answer.body);
         }
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 

@@ -123,6 +123,10 @@ sections! {
         record_max_bytes: usize,
         /// At least 1 MiB.
         fetch_max_bytes: usize,
+        /// 1,000 to 1,800,000.
+        session_timeout_ms: u32,
+        /// 1,000 to 3,600,000.
+        release_timeout_ms: u32,
         /// Encrypt.
         tls: bool,
         /// PEM file; empty: what this machine believes.
@@ -378,6 +382,20 @@ impl Config {
                 "from 1048576 to 67108864",
             ),
             ("kafka.fetch_max_bytes", wide(kafka.fetch_max_bytes), 1 << 20, u64::MAX, "at least 1048576"),
+            (
+                "kafka.session_timeout_ms",
+                kafka.session_timeout_ms.into(),
+                1_000,
+                1_800_000,
+                "from 1000 to 1800000",
+            ),
+            (
+                "kafka.release_timeout_ms",
+                kafka.release_timeout_ms.into(),
+                1_000,
+                3_600_000,
+                "from 1000 to 3600000",
+            ),
             ("store.checkpoint_interval_s", store.checkpoint_interval_s, 1, u64::MAX, one),
             ("store.checkpoint_catch_up_events", store.checkpoint_catch_up_events, 1, u64::MAX, one),
             ("store.memory_mib", store.memory_mib, 64, u64::MAX, "at least 64"),

@@ -21,7 +21,7 @@ use crate::roles::log::{Appender, Log, Pace, Reader};
 use crate::shared::Shared;
 use crate::sink::{PartitionSink, SharedSink};
 use crate::supervise::StartError;
-pub use seats::{Seats, start};
+pub use seats::{Look, Shares, start};
 
 /// How long to leave a disk alone that refused.
 const PAUSE: Duration = Duration::from_secs(1);

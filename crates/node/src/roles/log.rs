@@ -13,15 +13,16 @@ use tally_disk::OsDisk;
 use tally_domain::{Hash128, Lane, Offset, Partition, Secret, Topic, TopicId, WallTime};
 use tally_log::local::{Durability, LocalConfig, LocalLog, RetentionDays};
 use tally_log::{AppendLog, LogError, ReadLog, Records};
+use tally_log_kafka::Membership;
 
 use crate::clock::Clock;
 use crate::config::{Config, LogSync};
 use crate::drive::{Next, Stop, drive};
 use crate::installation::{DataDir, SecretFile};
+use crate::parts;
 use crate::shared::Shared;
 use crate::supervise::StartError;
 pub use either::{Appender, Log, Pace, Reader};
-pub use kafka::instance;
 use upkeep::Upkeep;
 
 /// The price book that comes with this version of Tally.
@@ -54,6 +55,17 @@ pub fn open(
     };
     let secret = begin::begin(&mut log, secret, clock.now())?;
     Ok((log, secret))
+}
+
+/// A place in the group that shares the partitions; none where this process has all of them.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn join(log: &Log, config: &Config) -> Result<Option<Membership>, LogError> {
+    match (log, parts::group(config)) {
+        (Log::Kafka(log), Some(group)) => kafka::join(log, config, group).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn open_local(config: &Config, dir: &DataDir, clock: Clock) -> Result<Local, StartError> {

@@ -1,14 +1,17 @@
 //! Which partitions this process folds: a seat each, started and stopped while it runs, by one supervising thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tally_clickhouse::ClickHouseError;
 use tally_domain::Partition;
 use tally_log::LogError;
+use tally_log_kafka::{Change, Membership};
 
-use super::{Aggregators, run};
+use super::{Aggregators, name, run};
 use crate::clock::Clock;
 use crate::drive::{Next, Stop, follow};
 use crate::shared::Shared;
@@ -16,39 +19,68 @@ use crate::supervise::StartError;
 
 /// How often seats are looked after.
 const EVERY: Duration = Duration::from_millis(100);
+/// How often a partition that does not open is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Shows the writer of rows what ClickHouse holds of a partition, before the partition publishes anything.
+pub type Look = Box<dyn Fn(Partition) -> Result<(), ClickHouseError> + Send>;
+
+/// A place in the group that shares the partitions.
+pub struct Shares {
+    /// The place.
+    pub membership: Membership,
+    /// See [`Look`].
+    pub look: Look,
+}
+
+impl fmt::Debug for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shares").field("membership", &self.membership).finish_non_exhaustive()
+    }
+}
 
 /// The seats of a process.
 #[derive(Debug)]
-pub struct Seats {
+struct Seats {
     making: Aggregators,
     clock: Clock,
     shared: Arc<Shared>,
     seated: BTreeMap<Partition, Seated>,
+    /// Partitions that are to be opened, from these instants on.
+    due: BTreeMap<Partition, Instant>,
 }
 
-/// A partition that is being folded, or being let go of.
+/// A partition that is being folded, or let go of.
 #[derive(Debug)]
 struct Seated {
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
-/// Opens every partition and drives them until `stop` is asked for; then each commits, and the thread ends.
+/// Drives partitions until `stop` is asked for; then each commits, and the thread ends. Without `shares` they are all
+/// of them, and open when this returns; with it, those that the group gives.
 ///
 /// # Errors
 /// When a state and the log do not belong together, or either is damaged: each error says what to do.
 pub fn start(
     making: Aggregators,
+    shares: Option<Shares>,
     clock: Clock,
     shared: &Arc<Shared>,
     stop: Stop,
 ) -> Result<JoinHandle<()>, StartError> {
     let all: Vec<Partition> = making.partitions.all().collect();
-    let mut seats = Seats { making, clock, shared: Arc::clone(shared), seated: BTreeMap::new() };
-    for partition in all {
-        seats.seat(partition)?;
-    }
-    Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || Ok::<_, LogError>(seats.turn(&stop)))?)
+    let shared_with = Arc::clone(shared);
+    let mut seats =
+        Seats { making, clock, shared: shared_with, seated: BTreeMap::new(), due: BTreeMap::new() };
+    let Some(shares) = shares else {
+        for partition in all {
+            seats.seat(partition)?;
+        }
+        return Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || Ok(seats.end_if(&stop)))?);
+    };
+    let mut sharing = Sharing { seats, shares, losing: BTreeSet::new() };
+    Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || sharing.turn(&stop))?)
 }
 
 impl Seats {
@@ -60,7 +92,8 @@ impl Seats {
         Ok(())
     }
 
-    fn turn(&mut self, stop: &Stop) -> Next {
+    /// Asks all of them to end once that is asked for; the end is when all have.
+    fn end_if(&mut self, stop: &Stop) -> Next {
         if !stop.is_asked() {
             return Next::Rest;
         }
@@ -69,5 +102,108 @@ impl Seats {
         }
         self.seated.retain(|_, seated| !seated.thread.is_finished());
         if self.seated.is_empty() { Next::End } else { Next::RestFor(Duration::from_millis(5)) }
+    }
+
+    fn let_go(&mut self, partition: Partition) {
+        self.due.remove(&partition);
+        if let Some(seated) = self.seated.get(&partition) {
+            seated.stop.ask();
+        }
+    }
+
+    /// Opens what is due; what does not open is told, and tried again.
+    fn open_due(&mut self, look: &Look) {
+        let now = Instant::now();
+        // One that is still being let go of is opened when that is done.
+        let is_due =
+            |(partition, at): &(&Partition, &Instant)| **at <= now && !self.seated.contains_key(*partition);
+        let due: Vec<Partition> = self.due.iter().filter(is_due).map(|(partition, _)| *partition).collect();
+        for partition in due {
+            let opened = look(partition).map_err(StartError::from).and_then(|()| self.seat(partition));
+            match opened {
+                Ok(()) => {
+                    self.due.remove(&partition);
+                    self.shared.tell_recovered(&name(partition));
+                }
+                Err(error) => {
+                    self.due.insert(partition, now + AGAIN);
+                    self.shared.tell_failure(&name(partition), error.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// Seats that come and go as the group says.
+#[derive(Debug)]
+struct Sharing {
+    seats: Seats,
+    shares: Shares,
+    /// What the group waits for.
+    losing: BTreeSet<Partition>,
+}
+
+impl Sharing {
+    fn turn(&mut self, stop: &Stop) -> Result<Next, LogError> {
+        if stop.is_asked() {
+            // The place in the group is kept for a while: whoever starts again soon takes up what it had.
+            return Ok(self.seats.end_if(stop));
+        }
+        let told = self.shares.membership.turn().map(|changes| {
+            for change in changes {
+                self.change(change);
+            }
+        });
+        self.reap();
+        self.seats.open_due(&self.shares.look);
+        for status in self.seats.shared.partitions() {
+            self.shares.membership.tell(status.partition, status.committed);
+        }
+        told.map(|()| Next::Rest)
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Gained(partitions) => {
+                let now = Instant::now();
+                self.seats.due.extend(partitions.into_iter().map(|partition| (partition, now)));
+            }
+            Change::Losing(partitions) => {
+                for partition in partitions {
+                    self.seats.let_go(partition);
+                    self.losing.insert(partition);
+                }
+            }
+            // Somebody else has them already, who publishes the same values: there is no hurry, and no ceremony.
+            Change::Lost(partitions) => {
+                for partition in partitions {
+                    self.seats.let_go(partition);
+                    self.losing.remove(&partition);
+                }
+            }
+        }
+    }
+
+    /// Forgets the seats that were let go of and have ended, and tells the group of those that it waits for.
+    fn reap(&mut self) {
+        let ended: Vec<Partition> = self
+            .seats
+            .seated
+            .iter()
+            .filter(|(_, seated)| seated.stop.is_asked() && seated.thread.is_finished())
+            .map(|(partition, _)| *partition)
+            .collect();
+        for partition in ended {
+            self.seats.seated.remove(&partition);
+            self.seats.shared.forget_partition(partition);
+            self.seats.shared.tell_recovered(&name(partition));
+        }
+        let seated = &self.seats.seated;
+        let released: Vec<Partition> =
+            self.losing.iter().copied().filter(|partition| !seated.contains_key(partition)).collect();
+        if !released.is_empty() {
+            self.shares.membership.released(&released);
+            self.losing.retain(|partition| !released.contains(partition));
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tally_log::RetentionDays;
+use tally_log::{LogError, RetentionDays};
 use tally_log_kafka::{
-    Compression, Difference, KafkaConfig, KafkaLog, Opened, Password, Sasl, Security, Tls,
+    Compression, Difference, KafkaConfig, KafkaLog, Membership, Opened, Password, Sasl, Security, Tls,
 };
 use tally_telemetry::{Counter, Level, Occurrence, Recorder, emit};
 
@@ -55,6 +55,8 @@ fn settings(config: &Config) -> KafkaConfig {
         pending_bytes_max: kafka.pending_max_bytes,
         record_bytes_max: kafka.record_max_bytes,
         fetch_bytes_max: kafka.fetch_max_bytes,
+        session_timeout_ms: kafka.session_timeout_ms,
+        release_timeout_ms: kafka.release_timeout_ms,
         security: security(&config.kafka),
     }
 }
@@ -79,9 +81,16 @@ fn security(kafka: &config::KafkaConfig) -> Security {
     Security { tls, sasl }
 }
 
+/// Joins the configured group.
+///
+/// # Errors
+/// When the client cannot be made.
+pub(super) fn join(log: &KafkaLog, config: &Config, group: &str) -> Result<Membership, LogError> {
+    log.join(group, &instance(config))
+}
+
 /// The configured name of this instance within its group, or one that a restart finds again.
-#[must_use]
-pub fn instance(config: &Config) -> String {
+fn instance(config: &Config) -> String {
     if !config.kafka.instance.is_empty() {
         return config.kafka.instance.clone();
     }
