@@ -29,7 +29,8 @@ pub(crate) enum Command {
     /// ClickHouse. Any number of them may run; tools send to any. Nothing is answered before the brokers have it.
     #[command(after_help = "Examples:\n  \
         tally collect --kafka kafka:9092 --data-dir /srv/collect\n  \
-        TALLY__COLLECTOR__LISTEN=0.0.0.0:8081 TALLY__SECRET_FILE=/run/secrets/tally tally collect --kafka kafka:9092")]
+        export TALLY__COLLECTOR__LISTEN=0.0.0.0:8081 TALLY__SECRET_FILE=/run/secrets/tally\n  \
+        tally collect --kafka kafka:9092")]
     Collect(part::Part),
     /// Fold partitions of the log into totals and publish them to ClickHouse
     ///
@@ -37,7 +38,8 @@ pub(crate) enum Command {
     /// partitions; when one ends, the others take over what it had. Each keeps its states in a data directory of its
     /// own. Two that fold one partition publish the same values, so nothing is counted twice.
     #[command(after_help = "Examples:\n  \
-        TALLY__CLICKHOUSE__URL=http://clickhouse:8123 tally aggregate --kafka kafka:9092 --data-dir /srv/fold-1\n  \
+        export TALLY__CLICKHOUSE__URL=http://clickhouse:8123\n  \
+        tally aggregate --kafka kafka:9092 --data-dir /srv/aggregate-1\n  \
         TALLY__KAFKA__GROUP= tally aggregate …     all partitions: a hot standby")]
     Aggregate(part::Part),
     /// Archive every raw event in ClickHouse, from which `tally verify` recounts
@@ -45,14 +47,15 @@ pub(crate) enum Command {
     /// One part of an installation whose parts meet on Kafka. Run one; it needs no state of its own, and goes on where
     /// ClickHouse says that the archive is.
     #[command(after_help = "Example:\n  \
-        TALLY__CLICKHOUSE__URL=http://clickhouse:8123 tally audit --kafka kafka:9092 --data-dir /srv/audit")]
+        export TALLY__CLICKHOUSE__URL=http://clickhouse:8123\n  \
+        tally audit --kafka kafka:9092 --data-dir /srv/audit")]
     Audit(part::Part),
     /// Rank people: the live board, and snapshots in ClickHouse
     ///
     /// One part of an installation whose parts meet on Kafka. Run one at a time. The web asks it for the live board:
     /// give it an address with ranker.listen, and name that to the web with web.ranker_url.
     #[command(after_help = "Example:\n  \
-        TALLY__RANKER__LISTEN=0.0.0.0:8082 TALLY__CLICKHOUSE__URL=http://clickhouse:8123 \\\n    \
+        export TALLY__RANKER__LISTEN=0.0.0.0:8082 TALLY__CLICKHOUSE__URL=http://clickhouse:8123\n  \
         tally rank --kafka kafka:9092 --data-dir /srv/rank")]
     Rank(part::Part),
     /// Serve the pages
@@ -60,7 +63,7 @@ pub(crate) enum Command {
     /// One part of an installation whose parts meet on Kafka. Any number of them may run. Without web.ranker_url the
     /// board is the newest ranking in ClickHouse instead of the live one.
     #[command(after_help = "Example:\n  \
-        TALLY__WEB__RANKER_URL=http://ranker:8082 TALLY__CLICKHOUSE__URL=http://clickhouse:8123 \\\n    \
+        export TALLY__WEB__RANKER_URL=http://ranker:8082 TALLY__CLICKHOUSE__URL=http://clickhouse:8123\n  \
         tally web --kafka kafka:9092 --data-dir /srv/web")]
     Web(part::Part),
     Import(import::Import),
