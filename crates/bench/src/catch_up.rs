@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use tally_aggregator::Status;
 use tally_bench::fill::ends;
 use tally_bench::measure::{cpu_of, peak_rss, process_cpu, threads_cpu};
-use tally_domain::{Offset, Partition, PartitionCount};
+use tally_domain::{Offset, Partition};
 use tally_node::clock::Clock;
 use tally_node::config::Config;
 use tally_node::drive::Stop;
@@ -82,8 +82,7 @@ pub(crate) fn catch_up(
 ) -> Result<CaughtUp> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (dir, clock) = (DataDir::new(root), Clock::System);
-    let secret = dir.secret()?;
-    let log = log::open(config, &dir, &secret, clock)?;
+    let (log, _secret) = log::open(config, &dir, &dir.secret_file(&config.secret_file), clock)?;
     let partitions = log.partitions();
     let ends = ends(&mut log.reader(), partitions)?;
     let clickhouse = runtime.block_on(engine::start(config, &std::env::current_exe()?))?;
@@ -144,27 +143,23 @@ fn start(
     archived: bool,
 ) -> Result<Running> {
     let (clock, shared) = (Clock::System, Arc::new(Shared::default()));
-    let (topic, partitions, secret) = (log.topic_id(), log.partitions(), dir.secret()?);
+    let secret = dir.secret()?;
     let sink = SharedSink::start(database.clone())?;
-    let _seen = runtime.block_on(watch::look(database, &sink, partitions))?;
+    let _seen = runtime.block_on(watch::look(database, &sink, log.partitions()))?;
     let mut stages = Vec::new();
     if archived {
         let archiver = runtime.block_on(archive::open(config, &log, database))?;
         let stop = Stop::default();
-        stages.push((stop.clone(), vec![archive::run(archiver, &shared, stop)?]));
+        stages.push((stop.clone(), vec![archive::run(archiver, log.pace(), &shared, stop)?]));
     }
-    let making = Aggregators { config, dir, secret: &secret, topic, partitions };
+    let making = Aggregators::new(config, &log, &secret, dir.state(), &sink);
     let stop = Stop::default();
-    let mut folding = Vec::new();
-    for partition in partitions.all() {
-        let aggregator = making.open(partition, (log.reader(), log.appender(), &sink))?;
-        folding.push(aggregate::run(aggregator, clock, &shared, stop.clone())?);
-    }
-    stages.push((stop, folding));
+    let folding = aggregate::start(making, None, clock, &shared, stop.clone())?;
+    stages.push((stop, vec![folding]));
     let stop = Stop::default();
     let check_every = Duration::from_secs(config.log.retention.check_interval_s);
     let logging = log::run(log, (clock, check_every), &shared, stop.clone())?;
-    stages.push((stop, vec![logging]));
+    stages.push((stop, logging.into_iter().collect()));
     Ok(Running { shared, stages })
 }
 
@@ -208,17 +203,19 @@ fn is_published(statuses: &[Status], ends: &[(Partition, Offset)]) -> bool {
 pub(crate) fn start_again(config: &Config, root: &Path) -> Result<Again> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let dir = DataDir::new(root);
-    let secret = dir.secret()?;
     let begun = Instant::now();
-    let log = log::open(config, &dir, &secret, Clock::System)?;
+    let (log, secret) = log::open(config, &dir, &dir.secret_file(&config.secret_file), Clock::System)?;
     let opened = begun.elapsed();
     let clickhouse = runtime.block_on(engine::start(config, &std::env::current_exe()?))?;
     let engine = begun.elapsed().saturating_sub(opened);
     let sink = SharedSink::start(clickhouse.database.clone())?;
-    let (topic, partitions): (_, PartitionCount) = (log.topic_id(), log.partitions());
-    let making = Aggregators { config, dir: &dir, secret: &secret, topic, partitions };
-    for partition in partitions.all() {
-        let _opened = making.open(partition, (log.reader(), log.appender(), &sink))?;
+    let making = Aggregators::new(config, &log, &secret, dir.state(), &sink);
+    let (stop, shared) = (Stop::default(), Arc::new(Shared::default()));
+    let folding = aggregate::start(making, None, Clock::System, &shared, stop.clone())?;
+    let state = begun.elapsed().saturating_sub(opened + engine);
+    stop.ask();
+    if folding.join().is_err() {
+        bail!("a thread panicked: see above");
     }
-    Ok(Again { log: opened, engine, state: begun.elapsed().saturating_sub(opened + engine) })
+    Ok(Again { log: opened, engine, state })
 }

@@ -88,7 +88,8 @@ fn all_parts_come_up_in_any_order_and_another_aggregator_takes_over() -> Result<
         ("TALLY__SECRET_FILE", secret),
     ];
     let of_every_process = SETTINGS.map(|(name, value)| (name, value.to_owned()));
-    let settings = of_every_process.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect();
+    let settings =
+        of_every_process.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect();
     let cluster = Cluster { settings };
     let dirs: Vec<Installation> = (0..6).map(|_| Installation::new()).collect::<Result<_>>()?;
     let [rank, audit, left, right, collect, command] = dirs.as_slice() else { unreachable!("six were made") };

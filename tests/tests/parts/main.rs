@@ -1,7 +1,6 @@
 //! An installation whose log is on Kafka: in one process, and every part in a process of its own.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
 mod apart;
 mod refused;
