@@ -1,5 +1,5 @@
 -- Usage of each model on each UTC day, recomputed every ${refresh} seconds. Everything up to as_of is in it.
-CREATE MATERIALIZED VIEW ${t}model_daily${on_cluster}
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${t}model_daily${on_cluster}
 REFRESH EVERY ${refresh} SECOND
 ENGINE = ${merge_tree} ORDER BY (day, model)
 AS SELECT
