@@ -485,9 +485,16 @@ pub fn published_hours(owner: &Owner) -> Result<Hours> {
 /// # Errors
 /// When the command fails.
 pub fn ranked(installation: &Installation, clock_ms: i64) -> Result<BTreeMap<String, i64>> {
-    let ran = installation.run_at(clock_ms, &["top", "--limit", "1000", "--json"])?;
-    ensure!(ran.code == Some(0), "tally top: {ran:?}");
-    let board = ran.json()?;
+    people(&installation.run_at(clock_ms, &["top", "--limit", "1000", "--json"])?)
+}
+
+/// Tokens by person, as `tally top --json` answered.
+///
+/// # Errors
+/// When the command failed.
+pub fn people(top: &Answer) -> Result<BTreeMap<String, i64>> {
+    ensure!(top.code == Some(0), "tally top: {top:?}");
+    let board = top.json()?;
     let rows = board["rows"].as_array().context("a board has rows")?;
     let row = |row: &Value| Some((row["person"].as_str()?.to_owned(), row["tokens"].as_i64()?));
     let people: Option<BTreeMap<String, i64>> = rows.iter().map(row).collect();

@@ -1,13 +1,12 @@
 //! Every part in a process of its own, with a ClickHouse that all of them reach.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tally_tests::http;
-use tally_tests::installation::{Answer, Installation, Owner, Up, post, settle};
+use tally_tests::installation::{Answer, Installation, Owner, Up, people, post, settle};
 use tally_tests::ledger::Ledger;
 
 use super::whole::assert_counted;
@@ -15,18 +14,6 @@ use super::{MINUTE_MS, SETTINGS, Usage, brokers, now_ms};
 
 /// 2026-02-13T00:00:00Z: the clock of whoever lends its ClickHouse.
 const CLOCK_MS: i64 = 1_770_940_800_000;
-
-/// Tokens by person, as `tally top --json` says.
-pub(crate) fn people(top: &Answer) -> Result<BTreeMap<String, i64>> {
-    ensure!(top.code == Some(0), "tally top: {top:?}");
-    let board = top.json()?;
-    let rows = board["rows"].as_array().context("a board has rows")?;
-    let row = |row: &Value| Some((row["person"].as_str()?.to_owned(), row["tokens"].as_i64()?));
-    let people: Option<BTreeMap<String, i64>> = rows.iter().map(row).collect();
-    let mut people = people.with_context(|| board.to_string())?;
-    people.retain(|_, tokens| *tokens > 0);
-    Ok(people)
-}
 
 /// What all processes are told.
 struct Cluster {

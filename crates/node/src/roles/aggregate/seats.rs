@@ -105,7 +105,10 @@ impl Seats {
     }
 
     fn let_go(&mut self, partition: Partition) {
-        self.due.remove(&partition);
+        // That it could not be opened is another's matter now.
+        if self.due.remove(&partition).is_some() {
+            self.shared.tell_recovered(&name(partition));
+        }
         if let Some(seated) = self.seated.get(&partition) {
             seated.stop.ask();
         }
