@@ -28,6 +28,9 @@ pub struct Pace {
     pub live: Duration,
     /// Least time between two snapshots in ClickHouse, unless one is asked for.
     pub snapshot: Duration,
+    /// A snapshot is due for records that count nothing, too: whoever waits for the position of a heartbeat may be in
+    /// another process, and cannot ask for one.
+    pub heartbeats_are_news: bool,
 }
 
 /// What a turn did.

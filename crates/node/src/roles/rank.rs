@@ -31,6 +31,7 @@ pub fn open(
     let pace = Pace {
         live: Duration::from_millis(config.ranker.live_interval_ms),
         snapshot: Duration::from_secs(config.ranker.snapshot_interval_s),
+        heartbeats_are_news: log.pace().goes_on,
     };
     let ranker = Ranker::new(log.reader(), writer, secret.clone(), log.partitions(), pace);
     let live = ranker.live();

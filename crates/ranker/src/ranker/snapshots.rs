@@ -148,7 +148,8 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
     }
 
     /// A snapshot is worth writing when it is newer than the last, and there is news and time for it, or somebody
-    /// waits. Without news, records that count nothing (heartbeats under a clock that stands still) are no reason.
+    /// waits. Without news, records that count nothing (heartbeats under a clock that stands still) are no reason, but
+    /// where those who wait cannot ask.
     fn is_snapshot_due(&self, elapsed: Duration) -> bool {
         let Snapshots { newest, has_news, is_wanted, begun_at, .. } = &self.snapshots;
         let number = tally_standings::number(&self.vector());
@@ -157,7 +158,9 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             // Whoever asked waits for a position that is already in, or for progress that will come.
             return false;
         }
-        let has_news = *has_news || newest.as_ref().is_none_or(|newest| newest.as_of != self.as_of());
+        let has_news = *has_news
+            || self.pace.heartbeats_are_news
+            || newest.as_ref().is_none_or(|newest| newest.as_of != self.as_of());
         *is_wanted || (has_news && is_due(*begun_at, self.pace.snapshot, elapsed))
     }
 

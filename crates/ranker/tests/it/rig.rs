@@ -165,10 +165,15 @@ pub(crate) fn person(subject: &str) -> PersonId {
 }
 
 /// Live at once, a snapshot every ten seconds.
-pub(crate) const PACE: Pace = Pace { live: Duration::ZERO, snapshot: Duration::from_secs(10) };
+pub(crate) const PACE: Pace =
+    Pace { live: Duration::ZERO, snapshot: Duration::from_secs(10), heartbeats_are_news: false };
 
 pub(crate) fn ranker<S: Store>(log: &Log, store: S) -> Ranker<Reader<MemoryDisk>, S> {
-    Ranker::new(log.reader(), store, secret(), PartitionCount::new(2).unwrap(), PACE)
+    ranker_at(PACE, log, store)
+}
+
+pub(crate) fn ranker_at<S: Store>(pace: Pace, log: &Log, store: S) -> Ranker<Reader<MemoryDisk>, S> {
+    Ranker::new(log.reader(), store, secret(), PartitionCount::new(2).unwrap(), pace)
 }
 
 /// The board of 30-day tokens as everybody reads it: who, tokens, rank and place, by place.

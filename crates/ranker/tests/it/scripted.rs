@@ -1,11 +1,12 @@
 //! A store that answers as the test says.
 
-use crate::rig::{Log, account, person, progress, ranker, stored, total, version};
+use crate::rig::{Log, PACE, account, person, progress, ranker, ranker_at, stored, total, version};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tally_clickhouse::rows::{KeepCode, PersonRecord};
 use tally_domain::{Board, Metric, Window};
+use tally_ranker::Pace;
 use tally_ranker::store::{
     Answer, Baseline, Boot, Look, Looked, Newest, Question, Reference, SnapshotId, Store, Write,
 };
@@ -86,8 +87,12 @@ fn turns(ranker: &mut Tested, seconds: u64) {
 
 /// A ranker that has booted from nothing and has written its first snapshot, of account 1 with 5 tokens, at second 0.
 fn begun(log: &mut Log) -> (Tested, Scripted) {
+    begun_at(PACE, log)
+}
+
+fn begun_at(pace: Pace, log: &mut Log) -> (Tested, Scripted) {
     let store = Scripted::default();
-    let mut ranker = ranker(log, store.clone());
+    let mut ranker = ranker_at(pace, log, store.clone());
     log.total(&total(1, 5), 1);
     log.progress(0, 1, 0);
     log.progress(1, 1, 0);
@@ -200,6 +205,21 @@ fn a_snapshot_is_written_when_due_or_wanted_and_only_when_there_is_news() {
     assert_eq!(turn(100), 4);
     let changed = store.last().totals.chunks(4).map(|rows| rows[0].person[0]).collect::<Vec<_>>();
     assert_eq!(changed, [2], "only who changed is written to user_totals");
+}
+
+#[test]
+fn where_those_who_wait_cannot_ask_a_heartbeat_is_news_once() {
+    let mut log = Log::new();
+    let (mut ranker, store) = begun_at(Pace { heartbeats_are_news: true, ..PACE }, &mut log);
+    turns(&mut ranker, 60);
+    assert_eq!(store.writes(), 1, "nothing was read");
+    log.progress(0, 2, 0);
+    turns(&mut ranker, 61);
+    assert_eq!(store.writes(), 2, "a heartbeat in the same minute");
+    assert_eq!(store.last().marker.vector, [(0, version(2).get()), (1, version(1).get())]);
+    store.written();
+    turns(&mut ranker, 120);
+    assert_eq!(store.writes(), 2, "and no more until the next");
 }
 
 #[test]
