@@ -65,7 +65,7 @@ impl Publisher {
     /// True when the outbox has changed.
     pub(crate) fn answers<K: Sink>(&mut self, sink: &mut K, fold: &mut Fold, now: WallTime) -> bool {
         let mut changed = false;
-        // First what it showed of itself: an answer that came after it may claim more than it shows.
+        // What it showed of itself is about the life before any answer of it: a publication is for one life alone.
         if let Some(observed) = sink.observed() {
             changed |= self.look(observed, fold);
         }
@@ -159,7 +159,8 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
             self.commits.changed();
             return Ok(true);
         }
-        let Ok(ticket) = self.sink.submit(rows) else { return Ok(false) };
+        let life = self.fold.life(destination);
+        let Ok(ticket) = self.sink.submit(rows, life) else { return Ok(false) };
         let progress = progress.map(|progress| progress.version);
         self.publisher.flight = Some(Flight { ticket, due, progress, answer: Wait::for_answer(now) });
         self.commits.changed();

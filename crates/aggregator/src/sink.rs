@@ -37,15 +37,17 @@ pub struct Observed {
 /// Takes rows, answers later; polled, never blocking. A row is kept by its key at its highest version, and
 /// the progress of a submission becomes visible after all its other rows.
 pub trait Sink {
-    /// Hands over rows.
+    /// Hands over rows. They may be answered with `Ok`, and their progress may become visible, only if the sink's
+    /// server is in `life` from now until all of them are safe: of any other life it is not known what it holds.
     ///
     /// # Errors
     /// [`Full`] is back-pressure.
-    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full>;
+    fn submit(&mut self, rows: Rows, life: u64) -> Result<Ticket, Full>;
 
     /// Adds what was answered since the last call. What is never answered is submitted again.
     fn acknowledged(&mut self, into: &mut Vec<Answer>);
 
-    /// What the sink newly showed of itself since the last call: at its start, and whenever it was away.
+    /// What the sink newly showed of itself since the last call: at its start, whenever it was away, and after it
+    /// refused rows for another life than its present one.
     fn observed(&mut self) -> Option<Observed>;
 }

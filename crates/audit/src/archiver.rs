@@ -3,14 +3,18 @@
 //! "Archived up to X" promises that every reject kept before the record at X is listed too. So the archiver sees
 //! first how far the usage log reaches, then how far the topic `rejects` does, and hands usage over up to the one only
 //! once it has listed up to the other. Whoever had a reject acknowledged and then a record finds both or neither.
+//!
+//! A server that restarted, or shows less than it acknowledged, is believed: the archiver goes on from what it shows.
 
+use tally_clickhouse::Life;
 use tally_domain::{Lane, Offset, Partition, Topic};
 use tally_log::{Bounds, LogError, ReadLog, Records};
+use tally_telemetry::emit;
 
 use crate::archive::{Archived, Rules, next_chunk};
-use crate::occurrences::{ArchiveFailed, ChunkArchived};
+use crate::occurrences::{ArchiveFailed, ArchiveSetBack, ChunkArchived};
 use crate::rejects::{Listed, next_rejects};
-use crate::writer::{Answer, ArchiveSink, Piece, Reach};
+use crate::writer::{Answer, ArchiveSink, Observed, Piece, Reach};
 
 /// Bytes read from the log for one chunk; at about 200 bytes a record, some 40,000 rows.
 const CHUNK_BYTES: usize = 8 << 20;
@@ -26,6 +30,10 @@ pub struct Archiver<L, S> {
     records: Records,
     usage: Vec<LaneState<Archived>>,
     rejects: Vec<LaneState<Listed>>,
+    /// Of the server, when it was last looked at.
+    life: Life,
+    /// What it showed since: waits until nothing is in flight.
+    observed: Option<Observed>,
     sight: Option<Sight>,
     /// Up to where usage may be archived: the rejects before that are listed.
     open_until: Vec<Offset>,
@@ -58,17 +66,10 @@ pub enum Turn {
 }
 
 impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
-    /// Resumes from what is contiguous: `archived` and `listed` are what `archive_progress` and `rejects_progress`
-    /// say, partition by partition.
-    pub fn new(log: L, sink: S, rules: Rules, archived: &[Archived], listed: &[Listed]) -> Self {
-        let usage = rules.partitions.all().map(|partition| {
-            let known = archived.iter().find(|known| known.partition == partition);
-            LaneState::at(known.copied().unwrap_or_else(|| Archived::start(partition)))
-        });
-        let rejects = rules.partitions.all().map(|partition| {
-            let known = listed.iter().find(|known| known.partition == partition);
-            LaneState::at(known.copied().unwrap_or(Listed { partition, next: Offset::ZERO }))
-        });
+    /// Resumes from what ClickHouse shows.
+    pub fn new(log: L, sink: S, rules: Rules, shown: Observed) -> Self {
+        let usage = rules.partitions.all().map(|partition| LaneState::at(shown.archived(partition)));
+        let rejects = rules.partitions.all().map(|partition| LaneState::at(shown.listed(partition)));
         let (usage, rejects) = (usage.collect(), rejects.collect());
         Self {
             log,
@@ -77,6 +78,8 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             records: Records::default(),
             usage,
             rejects,
+            life: shown.life,
+            observed: None,
             sight: None,
             open_until: Vec::new(),
             first: 0,
@@ -98,6 +101,10 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             self.settle(answer);
             worked = true;
         }
+        self.observed = self.sink.observed().or_else(|| self.observed.take());
+        if self.observed.is_some() && !self.believe() {
+            return Ok(if worked { Turn::Worked } else { Turn::Idle });
+        }
         self.look()?;
         worked |= self.hand_over_rejects()?;
         let lanes = self.open_until.len();
@@ -108,6 +115,40 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             }
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Goes on from what was shown, once nothing is in flight: an answer would speak of what was before. False while
+    /// something is.
+    fn believe(&mut self) -> bool {
+        let in_flight = self.usage.iter().any(|lane| lane.in_flight);
+        if in_flight || self.rejects.iter().any(|lane| lane.in_flight) {
+            return false;
+        }
+        let Some(shown) = self.observed.take() else { return true };
+        let restarted = shown.life != self.life;
+        let was = self.present();
+        if !restarted && !shown.is_behind(&was) {
+            return true;
+        }
+        self.life = shown.life;
+        self.usage.iter_mut().for_each(|lane| *lane = LaneState::at(shown.archived(lane.reached.partition)));
+        self.rejects.iter_mut().for_each(|lane| *lane = LaneState::at(shown.listed(lane.reached.partition)));
+        // What lies before usage in the list may be gone too.
+        (self.sight, self.open_until) = (None, Vec::new());
+        let lost = was
+            .archived
+            .iter()
+            .map(|had| had.next.get().saturating_sub(shown.archived(had.partition).next.get()));
+        emit(&ArchiveSetBack { restarted, records: lost.sum() });
+        true
+    }
+
+    fn present(&self) -> Observed {
+        Observed {
+            life: self.life,
+            archived: self.archived().collect(),
+            listed: self.rejects.iter().map(|lane| lane.reached).collect(),
+        }
     }
 
     /// Opens usage up to what was last seen of it, once the rejects of that moment are listed; then looks again.
@@ -147,11 +188,7 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
                 let Some(lane) = self.usage.get_mut(usize::from(then.partition.0)) else { return };
                 let records = then.next.get().saturating_sub(lane.reached.next.get());
                 if lane.settle(then, then.partition, result) {
-                    tally_telemetry::emit(&ChunkArchived {
-                        partition: then.partition,
-                        records,
-                        next: then.next,
-                    });
+                    emit(&ChunkArchived { partition: then.partition, records, next: then.next });
                 }
             }
             (Reach::Rejects(then), result) => {
@@ -166,7 +203,7 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
         for lane in self.rejects.iter_mut().filter_map(LaneState::free) {
             let chunk = next_rejects(&mut self.log, lane.reached, CHUNK_BYTES, &mut self.records)?;
             let Some(chunk) = chunk else { continue };
-            lane.in_flight = self.sink.submit(Piece::Rejects(chunk)).is_ok();
+            lane.in_flight = self.sink.submit(Piece::Rejects(chunk), self.life).is_ok();
             worked |= lane.in_flight;
         }
         Ok(worked)
@@ -180,7 +217,7 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
         if chunk.events.is_empty() {
             return Ok(false);
         }
-        lane.in_flight = self.sink.submit(Piece::Events(chunk)).is_ok();
+        lane.in_flight = self.sink.submit(Piece::Events(chunk), self.life).is_ok();
         Ok(lane.in_flight)
     }
 }
@@ -208,7 +245,7 @@ impl<T> LaneState<T> {
             Ok(()) => self.reached = then,
             Err(error) => {
                 self.pause_turns = PAUSE_TURNS;
-                tally_telemetry::emit(&ArchiveFailed { partition, error: error.to_string() });
+                emit(&ArchiveFailed { partition, error: error.to_string() });
                 return false;
             }
         }

@@ -11,6 +11,11 @@ const NEXT: Gauge = Gauge::new("tally_archive_next_offset", "offset up to which 
 const FAILURES: Counter =
     Counter::new("tally_archive_failures_total", "chunks that ClickHouse refused; each is tried again");
 
+const SET_BACK: Counter = Counter::new(
+    "tally_archive_set_back_records_total",
+    "records of the usage log that a ClickHouse which came back had no longer archived; they are archived again",
+);
+
 const DIFFERENCES: Gauge = Gauge::new(
     "tally_verify_differences",
     "published values that the newest verification found to differ from the archive",
@@ -103,5 +108,23 @@ impl Occurrence for ArchiveFailed {
     fn record(&self, to: &mut dyn Recorder) {
         to.count(&FAILURES, &[Label::Partition(self.partition.0)], 1);
         to.note("error", &self.error);
+    }
+}
+
+/// ClickHouse restarted, or shows less of the archive than it acknowledged.
+#[derive(Debug)]
+pub(crate) struct ArchiveSetBack {
+    pub(crate) restarted: bool,
+    pub(crate) records: u64,
+}
+
+impl Occurrence for ArchiveSetBack {
+    const NAME: &'static str = "the archive goes on from what ClickHouse shows";
+    const LEVEL: Level = Level::Warn;
+
+    fn record(&self, to: &mut dyn Recorder) {
+        to.count(&SET_BACK, &[], self.records);
+        to.note("restarted", &self.restarted);
+        to.note("records to archive again", &self.records);
     }
 }

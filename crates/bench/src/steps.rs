@@ -29,7 +29,7 @@ pub struct Forgetful {
 }
 
 impl Sink for Forgetful {
-    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+    fn submit(&mut self, rows: Rows, _life: u64) -> Result<Ticket, Full> {
         self.taken += 1;
         self.rows += u64::try_from(rows.len()).unwrap_or(0);
         let ticket = Ticket(self.taken);

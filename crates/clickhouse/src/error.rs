@@ -47,6 +47,19 @@ impl ClickHouseError {
         Self { doing: doing.into(), retry: retry_of(&error, code), code, cause: Cause::Server(error) }
     }
 
+    /// True when the server has started anew since its life was asked for, or lost what says so: it may hold less than
+    /// it acknowledged.
+    #[must_use]
+    pub fn is_another_life(&self) -> bool {
+        self.code == Some(THROWN) || self.is_missing()
+    }
+
+    /// True when a table or the database is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.code.is_some_and(|code| MISSING.contains(&code))
+    }
+
     /// Of a row that cannot be written.
     pub(crate) fn row(doing: impl Into<String>, error: RowError) -> Self {
         Self { doing: doing.into(), retry: Retry::Never, code: None, cause: Cause::Row(error) }
@@ -57,6 +70,11 @@ impl ClickHouseError {
         Self { doing: doing.into(), retry: Retry::Never, code: None, cause: Cause::Answer(answer.into()) }
     }
 }
+
+/// ClickHouse's code of a `throwIf` that threw: no other statement of ours asks for one.
+const THROWN: u16 = 395;
+/// Its codes of a table and of a database that does not exist.
+const MISSING: [u16; 2] = [60, 81];
 
 /// The number in `Code: 241. DB::Exception: …`.
 fn code_of(error: &clickhouse::error::Error) -> Option<u16> {

@@ -6,6 +6,7 @@
 pub mod database;
 pub mod error;
 pub mod layout;
+pub mod life;
 pub mod migrate;
 pub mod query;
 pub mod rows;
@@ -15,6 +16,7 @@ pub mod writer;
 pub use database::{Credentials, Database, INSERT_ROWS_MAX};
 pub use error::{ClickHouseError, Retry};
 pub use layout::Layout;
+pub use life::Life;
 pub use migrate::{Migrated, migrate};
 pub use sink::{Full, Outcome, Sink, Ticket};
 pub use writer::Writer;

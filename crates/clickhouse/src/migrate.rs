@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_published", include_str!("../migrations/0001_published.sql")),
     ("0002_archive", include_str!("../migrations/0002_archive.sql")),
     ("0003_standings", include_str!("../migrations/0003_standings.sql")),
     ("0004_rejects", include_str!("../migrations/0004_rejects.sql")),
+    ("0005_life", include_str!("../migrations/0005_life.sql")),
 ];
 
 /// In the order in which they build on each other.

@@ -1,11 +1,12 @@
 //! Where publications go: handed over without waiting, written by one thread, acknowledged when polled.
 //!
 //! A publication is acknowledged when every table of it is. Its progress is written after all its other rows,
-//! so that no reader sees a progress whose rows are missing. What fails is handed back with its rows: present
+//! so that no reader sees a progress whose rows are missing, and in the life of the server that was looked at alone. What fails is handed back with its rows: present
 //! values may have overtaken them, so trying again is for whoever knows those.
 
 use crate::database::Database;
 use crate::error::ClickHouseError;
+use crate::life::Life;
 use crate::rows::{
     AccountTotalRecord, ProducerRecord, ProgressRecord, ReceiptRecord, SessionRecord, UsageHourlyRecord,
 };
@@ -35,9 +36,12 @@ pub struct Outcome {
 /// The sink's end that a part holds. Dropping it lets the thread finish what was taken, then waits for it.
 #[derive(Debug)]
 pub struct Sink {
-    writer: Writer<(Ticket, Rows), Outcome>,
+    writer: Writer<Submission, Outcome>,
     next: u64,
 }
+
+/// Rows on their way, for one life of the server.
+type Submission = (Ticket, Life, Rows);
 
 /// How many submissions may wait; more are refused.
 const WAITING_MAX: usize = 64;
@@ -53,13 +57,13 @@ impl Sink {
         Ok(Self { writer, next: 0 })
     }
 
-    /// Hands over a publication; never waits.
+    /// Hands over a publication; never waits. It is acknowledged only if the server was in `life` all the while.
     ///
     /// # Errors
     /// [`Full`] with the rows when too many wait.
-    pub fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+    pub fn submit(&mut self, rows: Rows, life: Life) -> Result<Ticket, Full> {
         let ticket = Ticket(self.next);
-        self.writer.submit((ticket, rows)).map_err(|(_, rows)| Full(Box::new(rows)))?;
+        self.writer.submit((ticket, life, rows)).map_err(|(_, _, rows)| Full(Box::new(rows)))?;
         self.next = self.next.wrapping_add(1);
         Ok(ticket)
     }
@@ -70,34 +74,42 @@ impl Sink {
     }
 }
 
-fn write_until_closed(desk: &Desk<(Ticket, Rows), Outcome>) {
+fn write_until_closed(desk: &Desk<Submission, Outcome>) {
     while let Ok(first) = desk.taken.recv() {
         let together = gather(first, &desk.taken, desk.database.insert_rows_max());
-        let publications: Vec<&Rows> = together.iter().map(|(_, rows)| rows).collect();
-        let result = desk.runtime.block_on(write(&desk.database, &publications)).map_err(std::sync::Arc::new);
-        for (ticket, rows) in together {
-            desk.answer(Outcome { ticket, rows, result: result.clone() });
+        // Of two lives, hardly ever.
+        let results: Vec<_> = together
+            .chunk_by(|before, after| before.1 == after.1)
+            .flat_map(|of_one_life| {
+                let (_, life, _) = of_one_life.first().expect("a chunk has a first");
+                let publications: Vec<&Rows> = of_one_life.iter().map(|(_, _, rows)| rows).collect();
+                let written = desk.runtime.block_on(write(&desk.database, *life, &publications));
+                vec![written.map_err(std::sync::Arc::new); of_one_life.len()]
+            })
+            .collect();
+        for ((ticket, _, rows), result) in together.into_iter().zip(results) {
+            desk.answer(Outcome { ticket, rows, result });
         }
     }
 }
 
 /// The first submission and those that wait behind it, until there are rows for an insert; more are divided again.
-fn gather(first: (Ticket, Rows), taken: &Receiver<(Ticket, Rows)>, rows: usize) -> Vec<(Ticket, Rows)> {
-    let mut count = first.1.len();
+fn gather(first: Submission, taken: &Receiver<Submission>, rows: usize) -> Vec<Submission> {
+    let mut count = first.2.len();
     let mut together = vec![first];
     while count < rows {
         let Ok(next) = taken.try_recv() else { break };
-        count = count.saturating_add(next.1.len());
+        count = count.saturating_add(next.2.len());
         together.push(next);
     }
     together
 }
 
-/// Writes publications together: all other tables side by side, then progress.
+/// Writes publications together: all other tables side by side, then progress, if the server is still in `life`.
 ///
 /// # Errors
 /// When a table is not acknowledged; some may be in.
-pub async fn write(database: &Database, publications: &[&Rows]) -> Result<(), ClickHouseError> {
+pub async fn write(database: &Database, life: Life, publications: &[&Rows]) -> Result<(), ClickHouseError> {
     let versioned = || publications.iter().map(|rows| (rows.version.get(), *rows));
     let totals = database.insert(
         versioned()
@@ -121,5 +133,7 @@ pub async fn write(database: &Database, publications: &[&Rows]) -> Result<(), Cl
     );
     tokio::try_join!(totals, hours, receipts, producers, sessions)?;
     let progress = publications.iter().flat_map(|rows| rows.progress.iter().map(ProgressRecord::of));
-    database.insert(progress).await.map(|_| ())
+    let progress = progress.collect::<Result<Vec<_>, _>>();
+    let progress = progress.map_err(|error| ClickHouseError::row("inserting into progress", error))?;
+    database.claim(life, &progress).await
 }

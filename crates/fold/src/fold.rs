@@ -493,6 +493,12 @@ impl Fold {
         self.outbox(destination).known().acknowledged
     }
 
+    /// The start of the destination's server that was last seen; 0 = none.
+    #[must_use]
+    pub fn life(&self, destination: Destination) -> u64 {
+        self.outbox(destination).known().life
+    }
+
     /// Remembers which start of the destination's server was last seen; gives the one before, 0 if none.
     pub fn set_life(&mut self, destination: Destination, life: u64) -> u64 {
         self.outbox_mut(destination).set_life(life)

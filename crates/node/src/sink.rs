@@ -1,18 +1,21 @@
 //! One ClickHouse writer for all partitions of a process: what they submit while it writes goes into its next
 //! insert together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tally_aggregator::{Answer, Full, Observed, SinkError, Ticket};
-use tally_clickhouse::{Database, Outcome, Sink};
+use tally_clickhouse::{Database, Life, Outcome, Sink};
 use tally_domain::published::Rows;
 use tally_domain::{Partition, Version};
+use tokio::sync::Notify;
 
 /// The writer and what waits to be told.
 #[derive(Debug)]
 pub struct SharedSink {
     inner: Mutex<Inner>,
+    /// Rang when rows were refused for another life than the server's.
+    refused: Notify,
 }
 
 #[derive(Debug)]
@@ -21,6 +24,7 @@ struct Inner {
     submitted_by: BTreeMap<tally_clickhouse::Ticket, Partition>,
     answers: BTreeMap<Partition, Vec<Answer>>,
     observed: BTreeMap<Partition, Observed>,
+    refused: BTreeSet<Partition>,
 }
 
 impl SharedSink {
@@ -34,8 +38,9 @@ impl SharedSink {
             submitted_by: BTreeMap::new(),
             answers: BTreeMap::new(),
             observed: BTreeMap::new(),
+            refused: BTreeSet::new(),
         };
-        Ok(Arc::new(Self { inner: Mutex::new(inner) }))
+        Ok(Arc::new(Self { inner: Mutex::new(inner), refused: Notify::new() }))
     }
 
     /// The end that one partition holds.
@@ -47,14 +52,24 @@ impl SharedSink {
     /// Tells every partition what ClickHouse shows of it: the life of the server and the progress it holds.
     pub fn show(
         &self,
-        life: u64,
+        life: Life,
         progress: impl Fn(Partition) -> Option<Version>,
         partitions: impl Iterator<Item = Partition>,
     ) {
         let mut inner = self.lock();
         for partition in partitions {
-            inner.observed.insert(partition, Observed { life, progress: progress(partition) });
+            inner.observed.insert(partition, Observed { life: life.0, progress: progress(partition) });
         }
+    }
+
+    /// Waits until rows are refused because ClickHouse is in another life than whoever sent them believes.
+    pub async fn refused(&self) {
+        self.refused.notified().await;
+    }
+
+    /// Whose rows were refused so since the last call.
+    pub(crate) fn take_refused(&self) -> BTreeSet<Partition> {
+        std::mem::take(&mut self.lock().refused)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -71,9 +86,9 @@ pub struct PartitionSink {
 }
 
 impl tally_aggregator::Sink for PartitionSink {
-    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+    fn submit(&mut self, rows: Rows, life: u64) -> Result<Ticket, Full> {
         let mut inner = self.shared.lock();
-        let ticket = inner.sink.submit(rows).map_err(|full| Full(full.0))?;
+        let ticket = inner.sink.submit(rows, Life(life)).map_err(|full| Full(full.0))?;
         inner.submitted_by.insert(ticket, self.partition);
         Ok(Ticket(ticket.0))
     }
@@ -84,6 +99,10 @@ impl tally_aggregator::Sink for PartitionSink {
         inner.sink.acknowledged(&mut outcomes);
         for Outcome { ticket, result, .. } in outcomes {
             let Some(partition) = inner.submitted_by.remove(&ticket) else { continue };
+            if result.as_ref().is_err_and(|error| error.is_another_life()) {
+                inner.refused.insert(partition);
+                self.shared.refused.notify_one();
+            }
             let result = result.map_err(|error| SinkError(error.to_string()));
             inner.answers.entry(partition).or_default().push(Answer { ticket: Ticket(ticket.0), result });
         }

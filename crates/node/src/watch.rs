@@ -3,25 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clickhouse::Row;
-use tally_clickhouse::{ClickHouseError, Database};
-use tally_domain::{Partition, PartitionCount, Version};
+use tally_audit::{Archived, Listed, Observed, Shown};
+use tally_clickhouse::{ClickHouseError, Database, Life};
+use tally_domain::{LogTime, Offset, Partition, PartitionCount, Version};
 
 use crate::sink::SharedSink;
 
-/// How often ClickHouse is looked at.
+/// How often ClickHouse is looked at, unless it refused something before.
 const EVERY: Duration = Duration::from_secs(5);
-/// Two starts of a server closer than this are one: its uptime is given in whole seconds.
-const SAME_LIFE_SECONDS: u64 = 3;
-
-/// ClickHouse's codes of a table and of a database that does not exist.
-const NOT_THERE: [u16; 2] = [60, 81];
-
-/// When the server started, in seconds since the Unix epoch by its own clock.
-#[derive(Debug, Row, serde::Deserialize)]
-struct Life {
-    started: u64,
-}
 
 /// Shows every partition what ClickHouse holds of it. Called before anything is published.
 ///
@@ -33,7 +22,7 @@ pub async fn look(
     partitions: PartitionCount,
 ) -> Result<Seen, ClickHouseError> {
     let seen = see(database).await?;
-    show(&seen, sink, partitions);
+    seen.show_to(sink, partitions.all());
     Ok(seen)
 }
 
@@ -46,46 +35,59 @@ pub async fn look_at(
     sink: &SharedSink,
     partition: Partition,
 ) -> Result<(), ClickHouseError> {
-    let seen = see(database).await?;
-    sink.show(seen.started, |partition| seen.of(partition.0), std::iter::once(partition));
+    see(database).await?.show_to(sink, std::iter::once(partition));
     Ok(())
 }
 
-/// What ClickHouse showed of itself.
+/// What ClickHouse showed of what is published, all of it in one life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    started: u64,
-    progress: Vec<(u16, Version)>,
+    life: Life,
+    progress: Vec<(Partition, Version)>,
 }
 
 impl Seen {
-    fn of(&self, partition: u16) -> Option<Version> {
+    fn of(&self, partition: Partition) -> Option<Version> {
         self.progress.iter().find(|(known, _)| *known == partition).map(|(_, version)| *version)
     }
 
     /// True when it restarted since, or holds less than before. A newer progress is no news.
     fn is_other_than(&self, before: &Self) -> bool {
-        self.started.abs_diff(before.started) > SAME_LIFE_SECONDS
+        self.life != before.life
             || before.progress.iter().any(|(partition, had)| self.of(*partition).is_none_or(|has| has < *had))
+    }
+
+    fn show_to(&self, sink: &SharedSink, partitions: impl Iterator<Item = Partition>) {
+        sink.show(self.life, |partition| self.of(partition), partitions);
     }
 }
 
 async fn see(database: &Database) -> Result<Seen, ClickHouseError> {
-    let text = "SELECT toUInt64(toUnixTimestamp(now()) - uptime()) AS started";
-    let lives = database.fetch::<Life>("asking when ClickHouse started", database.query(text)).await?;
-    let progress = database.progress().await?;
-    Ok(Seen {
-        started: lives.first().map_or(0, |life| life.started),
-        progress: progress.iter().map(|row| (row.partition, Version::from_u64(row.version))).collect(),
-    })
+    let (life, progress) = in_one_life(database, async || database.progress().await).await?;
+    let progress = progress.into_iter();
+    let progress = progress.map(|row| (Partition(row.partition), Version::from_u64(row.version)));
+    Ok(Seen { life, progress: progress.collect() })
 }
 
-fn show(seen: &Seen, sink: &SharedSink, partitions: PartitionCount) {
-    sink.show(seen.started, |partition| seen.of(partition.0), partitions.all());
+/// What is read between two questions after its life that have one answer.
+async fn in_one_life<T>(
+    database: &Database,
+    read: impl AsyncFn() -> Result<T, ClickHouseError>,
+) -> Result<(Life, T), ClickHouseError> {
+    let mut life = database.life().await?;
+    loop {
+        let seen = read().await?;
+        let then = database.life().await?;
+        if then == life {
+            return Ok((life, seen));
+        }
+        life = then;
+    }
 }
 
 /// Looks again and again; shows only what is less than before, because a progress that is written while it
-/// is read would look like a loss. `before` is what [`look`] showed: a restart in between is one too.
+/// is read would look like a loss. `before` is what [`look`] showed: a restart in between is one too. Whoever was
+/// refused for another life than the present one is shown that one at once.
 pub async fn keep_looking(
     database: Database,
     sink: Arc<SharedSink>,
@@ -93,20 +95,66 @@ pub async fn keep_looking(
     mut before: Seen,
 ) {
     loop {
-        tokio::time::sleep(EVERY).await;
-        let seen = match see(&database).await {
-            Ok(seen) => seen,
-            Err(error) => {
-                // It came back empty. One that does not answer at all has the writers' attention already.
-                if error.code.is_some_and(|code| NOT_THERE.contains(&code)) {
-                    let _again = tally_clickhouse::migrate(&database).await;
-                }
-                continue;
-            }
-        };
+        let _asked = tokio::time::timeout(EVERY, sink.refused()).await;
+        let Some(seen) = seen_or_made_anew(&database, see(&database).await).await else { continue };
+        let refused = sink.take_refused();
         if seen.is_other_than(&before) {
-            show(&seen, &sink, partitions);
+            seen.show_to(&sink, partitions.all());
+        } else {
+            seen.show_to(&sink, refused.into_iter());
         }
         before = seen;
     }
+}
+
+/// What ClickHouse shows of the archive.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn look_at_archive(database: &Database) -> Result<Observed, ClickHouseError> {
+    let read = async || Ok((archived(database).await?, listed(database).await?));
+    let (life, (archived, listed)) = in_one_life(database, read).await?;
+    Ok(Observed { life, archived, listed })
+}
+
+/// Looks at the archive again and again, and shows only what is less than before, or of another life.
+pub async fn keep_looking_at_archive(database: Database, archive: Shown, mut before: Observed) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let seen = look_at_archive(&database).await;
+        let Some(seen) = seen_or_made_anew(&database, seen).await else { continue };
+        if seen.life != before.life || seen.is_behind(&before) {
+            archive.show(seen.clone());
+        }
+        before = seen;
+    }
+}
+
+/// One that came back empty gets its tables. One that does not answer at all has the writers' attention already.
+async fn seen_or_made_anew<T>(database: &Database, seen: Result<T, ClickHouseError>) -> Option<T> {
+    if seen.as_ref().is_err_and(ClickHouseError::is_missing) {
+        let _again = tally_clickhouse::migrate(database).await;
+    }
+    seen.ok()
+}
+
+async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseError> {
+    let rows = database.archive_progress().await?.into_iter();
+    let archived = rows.map(|row| {
+        let version = Version::from_u64(row.version);
+        Archived {
+            partition: Partition(row.partition),
+            next: version.next(),
+            log_time: LogTime::from_ms(row.log_time).unwrap_or(LogTime::MIN),
+            incarnation: version.incarnation(),
+        }
+    });
+    Ok(archived.collect())
+}
+
+async fn listed(database: &Database) -> Result<Vec<Listed>, ClickHouseError> {
+    let rows = database.rejects_progress().await?.into_iter();
+    let listed = rows
+        .filter_map(|row| Some(Listed { partition: Partition(row.partition), next: Offset::new(row.next)? }));
+    Ok(listed.collect())
 }

@@ -26,6 +26,9 @@ pub(crate) struct ClickHouse {
     life: u64,
 }
 
+/// A part turns fewer times than this before it hears that the server began another life.
+const UNHEARD_TURNS_MAX: u64 = 40;
+
 pub(crate) type Shared = Rc<RefCell<ClickHouse>>;
 
 /// What became of a submission.
@@ -41,6 +44,15 @@ pub(crate) enum Fate {
     TakenTwice,
     /// Taken, and no answer ever comes.
     TakenInSilence,
+}
+
+/// How much of a submission goes into the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Half,
+    /// The server is in another life than it is for.
+    AllButProgress,
+    Whole,
 }
 
 /// What a publication put into the tables.
@@ -79,9 +91,9 @@ impl ClickHouse {
         self.backup = None;
     }
 
-    fn take(&mut self, partition: Partition, rows: &Rows, whole: bool) -> Landed {
+    fn take(&mut self, partition: Partition, rows: &Rows, part: Taken) -> Landed {
         let mut flat = flat(rows);
-        if !whole {
+        if part == Taken::Half {
             flat.truncate(flat.len() / 2);
         }
         for (key, value) in &flat {
@@ -90,7 +102,8 @@ impl ClickHouse {
                 *held = (rows.version, value.clone());
             }
         }
-        let progress = rows.progress.first().map(|progress| progress.version).filter(|_| whole);
+        let progress =
+            rows.progress.first().map(|progress| progress.version).filter(|_| part == Taken::Whole);
         if let Some(version) = progress {
             let held = self.tables.progress.entry(partition).or_default();
             *held = version.max(*held);
@@ -105,35 +118,38 @@ pub(crate) struct SimulatedSink {
     server: Shared,
     partition: Partition,
     next: u64,
-    /// With the life of the server that each was sent to.
+    /// With the life of the server that each is for.
     flying: VecDeque<(Ticket, Rows, u64)>,
     answers: Vec<Answer>,
     heard_of: u64,
+    /// Turns since the server began another life.
+    unheard_turns: u64,
 }
 
 impl SimulatedSink {
     pub(crate) fn new(server: &Shared, partition: Partition) -> Self {
         let server = Rc::clone(server);
         let (flying, answers) = (VecDeque::new(), vec![]);
-        Self { server, partition, next: 0, flying, answers, heard_of: 0 }
+        Self { server, partition, next: 0, flying, answers, heard_of: 0, unheard_turns: 0 }
     }
 
     /// The oldest submission meets its fate. `None` when nothing is on its way.
     pub(crate) fn land(&mut self, fate: Fate) -> Option<Landed> {
         let (ticket, rows, life) = self.flying.pop_front()?;
         let mut server = self.server.borrow_mut();
-        let fate = if life == server.life { fate } else { Fate::Refused };
+        let is_its_life = life == server.life;
         let landed = match fate {
             Fate::Refused => None,
-            Fate::TakenInPart => Some(server.take(self.partition, &rows, false)),
-            _ => Some(server.take(self.partition, &rows, true)),
+            Fate::TakenInPart => Some(server.take(self.partition, &rows, Taken::Half)),
+            _ if is_its_life => Some(server.take(self.partition, &rows, Taken::Whole)),
+            _ => Some(server.take(self.partition, &rows, Taken::AllButProgress)),
         };
         if fate == Fate::TakenTwice {
             self.flying.push_back((ticket, rows, life));
         }
         let result = match fate {
             Fate::TakenInSilence => return landed.or_else(|| Some(nothing(self.partition))),
-            Fate::Taken | Fate::TakenTwice => Ok(()),
+            Fate::Taken | Fate::TakenTwice if is_its_life => Ok(()),
             _ => Err(SinkError("the connection was reset".into())),
         };
         self.answers.push(Answer { ticket, result });
@@ -146,12 +162,11 @@ fn nothing(partition: Partition) -> Landed {
 }
 
 impl Sink for SimulatedSink {
-    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+    fn submit(&mut self, rows: Rows, life: u64) -> Result<Ticket, Full> {
         if self.flying.len() >= 3 {
             return Err(Full(Box::new(rows)));
         }
         self.next += 1;
-        let life = self.server.borrow().life;
         self.flying.push_back((Ticket(self.next), rows, life));
         Ok(Ticket(self.next))
     }
@@ -161,12 +176,17 @@ impl Sink for SimulatedSink {
     }
 
     fn observed(&mut self) -> Option<Observed> {
-        // Whoever opens a part looks first, and hears of a restart before anything of the new life is answered.
         let server = self.server.borrow();
         if server.life == self.heard_of {
             return None;
         }
-        self.heard_of = server.life;
+        // Whoever opens a part looks first; of a later life it hears when somebody looks again.
+        let looks_after_turns = (server.life * 7 + u64::from(self.partition.0)) % UNHEARD_TURNS_MAX;
+        if self.heard_of != 0 && self.unheard_turns < looks_after_turns {
+            self.unheard_turns += 1;
+            return None;
+        }
+        (self.heard_of, self.unheard_turns) = (server.life, 0);
         let progress = server.tables.progress.get(&self.partition).copied();
         Some(Observed { life: server.life, progress })
     }

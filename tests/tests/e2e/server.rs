@@ -1,6 +1,12 @@
 //! ClickHouse by URL: an installation without an engine of its own.
 
-use anyhow::Result;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use tally_tests::http;
 use tally_tests::installation::{Installation, post, published, settle, sql, verify};
 use tally_tests::ledger::{Event, Ledger};
 
@@ -33,6 +39,61 @@ fn two_installations_share_a_server_and_nothing_else() -> Result<()> {
         up.kill_alone()?;
     }
     assert_eq!(sql(&server, "SELECT count() FROM account_totals")?, "0\n", "the host has counted nothing");
+    Ok(())
+}
+
+/// A ClickHouse that other programs run: it stops, its directory is replaced, and it starts at the same address.
+#[test]
+fn a_server_that_is_set_back_or_emptied_while_usage_comes_is_filled_again_by_itself() -> Result<()> {
+    let (host, guest) = (Installation::new()?, Installation::new()?);
+    let (tables, yesterday) = (host.data().join("clickhouse"), host.beside("yesterday"));
+    let mut serving = host.spawn(CLOCK_MS)?;
+    let url = serving.ready()?.clickhouse;
+    let address = url.trim_start_matches("http://").to_owned();
+    let settings = [("TALLY__CLICKHOUSE__URL", url.as_str()), ("TALLY__CLICKHOUSE__DATABASE", "other")];
+    let mut up = guest.spawn_with(CLOCK_MS, &settings)?;
+    let owner = up.ready()?;
+    let mut ledger = Ledger::default();
+    let send = |ledger: &mut Ledger, of: u64| -> Result<()> {
+        for who in of..of + 20 {
+            post(&owner, &[event(who)])?;
+            ledger.acknowledged(&[event(who)]);
+        }
+        // The collector keeps what it refuses, and the audit lists it.
+        let unreadable = json!({"events": [{"source": "test", "id": format!("bad-{of}")}]});
+        http::send(&owner.collector, "POST", "/v1/usage", &unreadable.to_string()).map(|_| ())
+    };
+    let is_all_there = |ledger: &Ledger, sent: usize| -> Result<()> {
+        settle(&owner)?;
+        let findings = verify(&owner)?;
+        assert_eq!((findings.checked.events, findings.differences), (ledger.events().try_into()?, vec![]));
+        assert_eq!(published(&owner)?, ledger.totals(CLOCK_MS));
+        assert_eq!(sql(&owner, "SELECT count() FROM rejects FINAL")?.trim(), sent.to_string());
+        Ok(())
+    };
+    send(&mut ledger, 0)?;
+    is_all_there(&ledger, 1)?;
+    for (life, come_back) in ["as it was", "older", "empty"].into_iter().enumerate() {
+        serving.interrupt()?;
+        match come_back {
+            "older" => {
+                fs::remove_dir_all(&tables)?;
+                copy(&yesterday, &tables)?;
+            }
+            "empty" => fs::remove_dir_all(&tables)?,
+            _ => copy(&tables, &yesterday)?,
+        }
+        send(&mut ledger, u64::try_from(life)? * 100 + 100)?;
+        serving = host.spawn_with(CLOCK_MS, &[("TALLY__ENGINE__LISTEN", &address)])?;
+        serving.ready()?;
+        send(&mut ledger, u64::try_from(life)? * 100 + 150)?;
+        is_all_there(&ledger, 3 + 2 * life)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    ensure!(Command::new("cp").arg("-a").args([from, to]).status()?.success(), "copying {}", from.display());
     Ok(())
 }
 

@@ -144,7 +144,7 @@ pub(crate) struct MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn submit(&mut self, rows: Rows) -> Result<Ticket, Full> {
+    fn submit(&mut self, rows: Rows, _life: u64) -> Result<Ticket, Full> {
         if self.flying.len() >= 2 {
             return Err(Full(Box::new(rows)));
         }

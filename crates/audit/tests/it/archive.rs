@@ -2,14 +2,19 @@ use tally_domain::{Offset, Partition, Reason};
 
 use crate::world::{Dice, World, count};
 
-/// Half a chunk is in, the process dies, ClickHouse refuses: in any order, and nothing is missing in the end.
+/// Half a chunk is in, the process dies, ClickHouse refuses or comes back as it was yesterday and is not looked at for a
+/// while: in any order, and nothing is missing in the end.
 #[test]
 fn nothing_is_missing_after_any_refusal_and_death() {
     for seed in 0..200 {
         let (mut world, mut dice) = (World::new(), Dice(seed));
         let (mut appended, mut kept) = (Vec::new(), Vec::new());
+        let mut yesterday = world.sink.0.borrow().tables.clone();
         for step in 0..120 {
-            match dice.below(8) {
+            match dice.below(11) {
+                8 if dice.below(3) == 0 => yesterday = world.sink.0.borrow().tables.clone(),
+                9 if dice.below(4) == 0 => world.sink.come_back_with(yesterday.clone()),
+                10 => world.sink.look(),
                 0 => {
                     let key = format!("file {}", dice.below(20));
                     world.kept(&key);
@@ -28,6 +33,7 @@ fn nothing_is_missing_after_any_refusal_and_death() {
                 }
             }
         }
+        world.sink.look();
         world.settle();
         let inner = world.sink.0.borrow();
         let expected: Vec<_> =

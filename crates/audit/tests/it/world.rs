@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use tally_audit::{Answer, ArchiveSink, Archived, Archiver, Listed, Piece, Rules, Turn};
+use tally_audit::{Answer, ArchiveSink, Archived, Archiver, Listed, Observed, Piece, Rules, Turn};
 use tally_clickhouse::error::Cause;
 use tally_clickhouse::rows::{EventRecord, RejectRecord, RejectTopic};
-use tally_clickhouse::{ClickHouseError, Retry};
+use tally_clickhouse::{ClickHouseError, Life, Retry};
 use tally_disk::MemoryDisk;
 use tally_domain::{
     AccountKey, Dims, EventTime, Hash128, Lane, Offset, Partition, PartitionCount, Reason, Reject, Topic,
@@ -38,7 +38,7 @@ impl Dice {
 type Key = (i8, u16, u16, u64, Vec<u8>);
 
 /// What ClickHouse holds: a row for each key, the progress of both topics.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) events: BTreeMap<(u16, u64), EventRecord>,
     pub(crate) rejects: BTreeMap<Key, RejectRecord>,
@@ -74,31 +74,64 @@ pub(crate) struct Sink(pub(crate) Rc<RefCell<Inner>>);
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) tables: Tables,
-    taken: VecDeque<Piece>,
+    /// What the server holds in this one.
+    life: u64,
+    taken: VecDeque<(Piece, Life)>,
+    /// What the archiver was not shown yet.
+    observed: Option<Observed>,
     answers: VecDeque<Answer>,
 }
 
 impl ArchiveSink for Sink {
-    fn submit(&mut self, piece: Piece) -> Result<(), Box<Piece>> {
+    fn submit(&mut self, piece: Piece, life: Life) -> Result<(), Box<Piece>> {
         let mut inner = self.0.borrow_mut();
         if inner.taken.len() >= 2 {
             return Err(Box::new(piece));
         }
-        inner.taken.push_back(piece);
+        inner.taken.push_back((piece, life));
         Ok(())
     }
 
     fn answered(&mut self) -> Option<Answer> {
         self.0.borrow_mut().answers.pop_front()
     }
+
+    fn observed(&mut self) -> Option<Observed> {
+        self.0.borrow_mut().observed.take()
+    }
+}
+
+impl Inner {
+    fn shown(&self) -> Observed {
+        Observed {
+            life: Life(self.life),
+            archived: self.tables.archived.values().copied().collect(),
+            listed: self.tables.listed.values().copied().collect(),
+        }
+    }
 }
 
 impl Sink {
-    /// Writes the first piece that it took, or the second half of its rows and then fails.
+    /// The server comes back with these tables, and nobody has looked at it yet.
+    pub(crate) fn come_back_with(&self, tables: Tables) {
+        let mut inner = self.0.borrow_mut();
+        inner.tables = tables;
+        inner.life += 1;
+    }
+
+    /// Somebody looks at the server, and shows the archiver what it holds.
+    pub(crate) fn look(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.observed = Some(inner.shown());
+    }
+
+    /// Writes the first piece that it took, or the second half of its rows and then fails. Rows go into whatever server
+    /// is there; their progress only into the one that they are for.
     pub(crate) fn write(&self, whole: bool) {
         let mut inner = self.0.borrow_mut();
-        let Some(piece) = inner.taken.pop_front() else { return };
+        let Some((piece, life)) = inner.taken.pop_front() else { return };
         let reach = piece.reach();
+        let claims = whole && life.0 == inner.life;
         match piece {
             Piece::Events(chunk) => {
                 let from = if whole { 0 } else { chunk.events.len() / 2 };
@@ -107,13 +140,15 @@ impl Sink {
                 }
                 if whole {
                     chunk.rejects.iter().for_each(|row| inner.tables.reject(row));
+                }
+                if claims {
                     inner.tables.archived.insert(chunk.then.partition.0, chunk.then);
                 }
             }
             Piece::Rejects(chunk) => {
                 let from = if whole { 0 } else { chunk.rows.len() / 2 };
                 chunk.rows.iter().skip(from).for_each(|row| inner.tables.reject(row));
-                if whole {
+                if claims {
                     inner.tables.listed.insert(chunk.then.partition.0, chunk.then);
                 }
             }
@@ -122,9 +157,9 @@ impl Sink {
             doing: "inserting".to_owned(),
             retry: Retry::Later,
             code: None,
-            cause: Cause::Answer("half of it is in".to_owned()),
+            cause: Cause::Answer("not all of it is in".to_owned()),
         };
-        inner.answers.push_back(Answer { reach, result: if whole { Ok(()) } else { Err(refused) } });
+        inner.answers.push_back(Answer { reach, result: if claims { Ok(()) } else { Err(refused) } });
     }
 }
 
@@ -233,9 +268,9 @@ impl World {
 
     /// The process dies with what was in flight; the next goes on from what the tables say.
     pub(crate) fn restart(&mut self) {
-        let tables = std::mem::take(&mut self.sink.0.borrow_mut().tables);
-        self.sink = Sink::default();
-        self.sink.0.borrow_mut().tables = tables;
+        let was = std::mem::take(&mut *self.sink.0.borrow_mut());
+        self.sink =
+            Sink(Rc::new(RefCell::new(Inner { tables: was.tables, life: was.life, ..Inner::default() })));
         self.archiver = archiver(&self.log, &self.sink);
     }
 
@@ -293,9 +328,6 @@ impl World {
 
 fn archiver(log: &Rc<RefCell<Log>>, sink: &Sink) -> Archiver<Busy, Sink> {
     let rules = Rules { partitions: count(), index_retention_ms: 400 * 86_400_000 };
-    let inner = sink.0.borrow();
-    let archived: Vec<_> = inner.tables.archived.values().copied().collect();
-    let listed: Vec<_> = inner.tables.listed.values().copied().collect();
     let reader = Busy { reader: log.borrow().shipped.reader(), world: Rc::clone(log) };
-    Archiver::new(reader, sink.clone(), rules, &archived, &listed)
+    Archiver::new(reader, sink.clone(), rules, sink.0.borrow().shown())
 }

@@ -1,7 +1,7 @@
 use crate::rig::{fresh, nothing, run, url, value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tally_clickhouse::{Database, Layout, Outcome, Retry, Sink};
+use tally_clickhouse::{Database, Layout, Life, Outcome, Retry, Sink};
 use tally_domain::published::{HourRow, Progress, Rows, TotalRow};
 use tally_domain::{AccountKey, Dims, Hash128, Hour, LogTime, Minute, Partition, Usage, Version};
 
@@ -26,12 +26,17 @@ fn publication(version: u64, totals: Vec<TotalRow>) -> Rows {
     Rows { version, totals, progress: vec![progress], ..Rows::default() }
 }
 
-/// Submits and waits for the answers, at most ten seconds.
-fn answers(database: &Database, publications: Vec<Rows>) -> Vec<Outcome> {
+/// Submits in the present life and waits for the answers, at most ten seconds.
+async fn answers(database: &Database, publications: Vec<Rows>) -> Vec<Outcome> {
+    let life = database.life().await.unwrap_or_default();
+    answers_in(database, life, publications)
+}
+
+fn answers_in(database: &Database, life: Life, publications: Vec<Rows>) -> Vec<Outcome> {
     let mut sink = Sink::start(database.clone()).unwrap();
     let (count, mut outcomes) = (publications.len(), Vec::new());
     for rows in publications {
-        sink.submit(rows).unwrap();
+        sink.submit(rows, life).unwrap();
     }
     let deadline = Instant::now() + Duration::from_secs(10);
     while outcomes.len() < count && Instant::now() < deadline {
@@ -48,7 +53,7 @@ fn the_newest_version_stands_whatever_is_repeated_or_late() {
         let database = fresh().await;
         let [newer, older] = [publication(9, vec![total(1, 90, 9)]), publication(3, vec![total(1, 30, 3)])];
         let sent = vec![newer.clone(), older.clone(), newer.clone(), older];
-        let outcomes = answers(&database, sent);
+        let outcomes = answers(&database, sent).await;
         assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "{outcomes:?}");
         assert_eq!(outcomes.iter().map(|outcome| outcome.ticket.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert_eq!(outcomes[0].rows, newer, "rows come back with their answer");
@@ -70,7 +75,7 @@ fn sums_of_full_numbers_do_not_wrap() {
         let people = "INSERT INTO ${t}people (account, person, version)
             SELECT unhex(repeat(x, 16)), unhex(repeat('77', 16)), 1 FROM (SELECT arrayJoin(['01', '02', '03']) AS x)";
         database.execute("mapping", people).await.unwrap();
-        assert!(answers(&database, vec![publication(1, totals)])[0].result.is_ok());
+        assert!(answers(&database, vec![publication(1, totals)]).await[0].result.is_ok());
         let sums =
             "SELECT concat(toString(tokens), ' ', toString(cost)) FROM ${t}live_totals WHERE window = '30d'";
         let expected = i128::from(i64::MAX) * 3;
@@ -93,7 +98,7 @@ fn hours_that_no_column_holds_are_refused_and_nothing_is_acknowledged() {
             usage: Usage::ZERO,
         };
         let rows = Rows { hours: vec![hour], ..publication(1, vec![]) };
-        let outcomes = answers(&database, vec![rows]);
+        let outcomes = answers(&database, vec![rows]).await;
         let error = outcomes[0].result.as_ref().unwrap_err();
         assert_eq!((error.retry, error.code), (Retry::Never, None));
         assert!(error.to_string().contains("inserting into usage_hourly: writing a row"), "{error}");
@@ -104,7 +109,7 @@ fn hours_that_no_column_holds_are_refused_and_nothing_is_acknowledged() {
 #[test]
 fn a_missing_table_is_for_people_and_a_missing_server_for_later() {
     run(async {
-        let outcomes = answers(&nothing(), vec![publication(1, vec![total(1, 1, 1)])]);
+        let outcomes = answers(&nothing(), vec![publication(1, vec![total(1, 1, 1)])]).await;
         let error = outcomes[0].result.as_ref().unwrap_err();
         assert_eq!(error.retry, Retry::Never, "{error}");
         assert!(matches!(error.code, Some(60 | 81)), "{error}");
@@ -113,7 +118,48 @@ fn a_missing_table_is_for_people_and_a_missing_server_for_later() {
         assert!(!url().ends_with(&silent.to_string()));
         let away =
             Database::new(&format!("http://{silent}"), None, Layout::new("tally", "", None, 60).unwrap());
-        let outcomes = answers(&away, vec![publication(1, vec![total(1, 1, 1)])]);
+        let outcomes = answers_in(&away, Life(1), vec![publication(1, vec![total(1, 1, 1)])]);
         assert_eq!(outcomes[0].result.as_ref().unwrap_err().retry, Retry::Later);
+    });
+}
+
+/// What a start of the server does to its life: the table in memory is empty.
+async fn start_anew(database: &Database) {
+    database.execute("ending a life", "TRUNCATE TABLE ${t}life").await.unwrap();
+}
+
+#[test]
+fn progress_of_another_life_is_refused() {
+    run(async {
+        let database = fresh().await;
+        let life = database.life().await.unwrap();
+        assert_eq!(database.life().await.unwrap(), life, "whoever asks first begins it");
+        assert!(answers_in(&database, life, vec![publication(1, vec![total(1, 1, 1)])])[0].result.is_ok());
+        start_anew(&database).await;
+        let refused = |version| {
+            let outcomes = answers_in(&database, life, vec![publication(version, vec![total(1, 1, 1)])]);
+            outcomes[0].result.as_ref().is_err_and(|error| error.is_another_life())
+        };
+        assert!(refused(2), "nobody has begun the next one yet");
+        let next = database.life().await.unwrap();
+        assert_ne!(next, life);
+        assert!(refused(3));
+        assert_eq!(database.progress().await.unwrap()[0].version, 1);
+        assert!(answers_in(&database, next, vec![publication(4, vec![])])[0].result.is_ok());
+        assert_eq!(database.progress().await.unwrap()[0].version, 4);
+    });
+}
+
+/// A page of a sweep has no progress of its own, and its keys are forgotten all the same when it is acknowledged.
+#[test]
+fn rows_without_progress_are_of_one_life_too() {
+    run(async {
+        let database = fresh().await;
+        let life = database.life().await.unwrap();
+        let rows = || vec![Rows { progress: vec![], ..publication(1, vec![total(1, 1, 1)]) }];
+        assert!(answers_in(&database, life, rows())[0].result.is_ok());
+        start_anew(&database).await;
+        let outcomes = answers_in(&database, life, rows());
+        assert!(outcomes[0].result.as_ref().unwrap_err().is_another_life());
     });
 }

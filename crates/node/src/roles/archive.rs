@@ -3,52 +3,32 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tally_audit::{ArchiveWriter, Archived, Archiver, Listed, Rules, Turn};
-use tally_clickhouse::{ClickHouseError, Database};
-use tally_domain::{LogTime, Offset, Partition, PartitionCount, Version};
+use tally_audit::{ArchiveWriter, Archiver, Rules, Turn};
+use tally_clickhouse::Database;
+use tally_domain::PartitionCount;
 
 use crate::config::Config;
 use crate::drive::{Next, Stop, follow};
 use crate::roles::log::{Log, Pace, Reader};
 use crate::shared::Shared;
 use crate::supervise::StartError;
+use crate::watch;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
 /// The archiver on the installation's log.
 pub type LogArchiver = Archiver<Reader, ArchiveWriter>;
 
-/// Makes an archiver that goes on where ClickHouse says that the archive is.
+/// Makes an archiver that goes on where ClickHouse says that the archive is, now and whenever it comes back. Looks on
+/// from the runtime that this runs on.
 ///
 /// # Errors
 /// When ClickHouse cannot be asked, or the operating system gives no thread.
 pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LogArchiver, StartError> {
-    let (archived, listed) = (archived(database).await?, listed(database).await?);
+    let seen = watch::look_at_archive(database).await?;
     let writer = ArchiveWriter::start(database.clone())?;
-    Ok(Archiver::new(log.reader(), writer, rules(config, log.partitions()), &archived, &listed))
-}
-
-async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseError> {
-    let rows = database.archive_progress().await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let version = Version::from_u64(row.version);
-            Archived {
-                partition: Partition(row.partition),
-                next: version.next(),
-                log_time: LogTime::from_ms(row.log_time).unwrap_or(LogTime::MIN),
-                incarnation: version.incarnation(),
-            }
-        })
-        .collect())
-}
-
-async fn listed(database: &Database) -> Result<Vec<Listed>, ClickHouseError> {
-    let rows = database.rejects_progress().await?.into_iter();
-    let listed = rows
-        .filter_map(|row| Some(Listed { partition: Partition(row.partition), next: Offset::new(row.next)? }));
-    Ok(listed.collect())
+    tokio::spawn(watch::keep_looking_at_archive(database.clone(), writer.shown(), seen.clone()));
+    Ok(Archiver::new(log.reader(), writer, rules(config, log.partitions()), seen))
 }
 
 /// What the archive accepts: what the fold accepts.

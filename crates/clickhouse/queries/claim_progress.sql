@@ -1,0 +1,5 @@
+-- Progress, in this life of the server alone: what it speaks of was written in the same one.
+INSERT INTO ${t}progress (partition, version, clock, log_time)
+SELECT p.1, p.2, toDateTime(p.3, 'UTC'), fromUnixTimestamp64Milli(p.4, 'UTC')
+FROM (SELECT arrayJoin({rows: Array(Tuple(UInt16, UInt64, UInt32, Int64))}) AS p)
+WHERE throwIf((SELECT min(l.id) FROM ${t}life AS l) != {life: UInt64}, 'this server has started anew') = 0
