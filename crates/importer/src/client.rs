@@ -159,6 +159,11 @@ impl Client {
         Ok(Self { http, url: format!("{}/v1/usage", base.trim_end_matches('/')), sender })
     }
 
+    /// From now on at this base URL.
+    pub(crate) fn go_to(&mut self, base: &str) {
+        self.url = format!("{}/v1/usage", base.trim_end_matches('/'));
+    }
+
     /// Sends a batch once. A batch that got lost on the way, or whose answer did, is simply sent again.
     pub(crate) fn attempt(&self, batch: &[Item]) -> Result<Attempt, ClientError> {
         let body = self.body(batch);

@@ -30,6 +30,19 @@ pub enum ImportError {
     /// The collector.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The collector did not take anything for as long as the import may wait.
+    #[error(
+        "{cause}; waited {waited_s} seconds for it. What it acknowledged is kept: run the import again when it answers, nothing is counted twice"
+    )]
+    Patience {
+        /// How long.
+        waited_s: u64,
+        /// What it said in the end.
+        cause: ClientError,
+    },
+    /// Whoever looks on knows that waiting is of no use.
+    #[error("{0}")]
+    Gone(String),
     /// The mapping and the table do not fit.
     #[error("{path}: {cause}")]
     Mapping {
@@ -58,6 +71,8 @@ pub enum Turn {
     Worked,
     /// Come again after this time.
     Idle(Duration),
+    /// The collector is away: come again after this time, at another address if it has one.
+    Away(Duration),
     /// Everything is read and acknowledged.
     Done,
 }
@@ -317,14 +332,37 @@ impl Importer {
                 Ok(Turn::Worked)
             }
             Attempt::Again(pause, cause) => {
-                let since = *self.refused_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > self.import.patience {
-                    return Err(cause.into());
+                if self.refused_since.is_none() {
+                    emit(&BatchDeferred { cause: cause.to_string() });
                 }
-                emit(&BatchDeferred { cause: cause.to_string() });
-                Ok(Turn::Idle(pause))
+                let waited = self.refused_since.get_or_insert_with(Instant::now).elapsed();
+                if waited > self.import.patience {
+                    return Err(ImportError::Patience { waited_s: waited.as_secs(), cause });
+                }
+                Ok(if matches!(cause, ClientError::Away { .. }) {
+                    Turn::Away(pause)
+                } else {
+                    Turn::Idle(pause)
+                })
             }
         }
+    }
+
+    fn turn_and_tell(
+        &mut self,
+        tell: &mut impl FnMut(Told) -> Result<Option<String>, ImportError>,
+    ) -> Result<Turn, ImportError> {
+        let before = self.progress;
+        let turn = self.turn()?;
+        if self.progress != before {
+            tell(Told::Reached(self.progress))?;
+        }
+        if matches!(turn, Turn::Away(_))
+            && let Some(collector) = tell(Told::Away)?
+        {
+            self.client.go_to(&collector);
+        }
+        Ok(turn)
     }
 
     fn acknowledged(&mut self, answer: Answer) {
@@ -447,31 +485,52 @@ fn count(length: usize) -> u64 {
     u64::try_from(length).expect("memory is smaller than 2^64")
 }
 
+/// What an import tells whoever drives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// How far it is.
+    Reached(Progress),
+    /// The collector does not answer. Told before each further attempt, which goes to the address that is answered.
+    Away,
+}
+
 /// Loops an import to its end, or until `stop` is set.
 ///
 /// # Errors
 /// Those of [`Importer::turn`]; what was acknowledged until then is kept.
 pub fn drive(
-    mut importer: Importer,
+    importer: Importer,
     stop: &AtomicBool,
     mut progress: impl FnMut(Progress),
 ) -> Result<Outcome, ImportError> {
-    let mut told = Progress::default();
+    drive_to(importer, stop, |told| {
+        if let Told::Reached(reached) = told {
+            progress(reached);
+        }
+        Ok(None)
+    })
+}
+
+/// The same to a collector that may move: `tell` gives its address where that is another, or why waiting is of no use.
+///
+/// # Errors
+/// Those of [`Importer::turn`] and of `tell`; what was acknowledged until then is kept.
+pub fn drive_to(
+    mut importer: Importer,
+    stop: &AtomicBool,
+    mut tell: impl FnMut(Told) -> Result<Option<String>, ImportError>,
+) -> Result<Outcome, ImportError> {
     while !stop.load(Ordering::Relaxed) {
-        let turn = match importer.turn() {
+        let turn = match importer.turn_and_tell(&mut tell) {
             Ok(turn) => turn,
             Err(error) => {
                 importer.save();
                 return Err(error);
             }
         };
-        if importer.progress() != told {
-            told = importer.progress();
-            progress(told);
-        }
         match turn {
             Turn::Worked => {}
-            Turn::Idle(pause) => wait(pause, stop),
+            Turn::Idle(pause) | Turn::Away(pause) => wait(pause, stop),
             Turn::Done => return Ok(importer.finish(false)),
         }
     }

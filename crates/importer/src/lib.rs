@@ -16,6 +16,6 @@ mod walk;
 
 pub use client::ClientError;
 pub use config::{Import, Origin, fresh_epoch, person_of};
-pub use importer::{ImportError, Importer, Turn, drive};
+pub use importer::{ImportError, Importer, Told, Turn, drive, drive_to};
 pub use outcome::{Outcome, Progress, Sample, Unreadable, Warning};
 pub use walk::{Walk, default_roots, walk};

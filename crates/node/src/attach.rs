@@ -1,6 +1,7 @@
 //! The only way to an installation: through its owner, or by becoming the owner for as long as it takes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tally_audit::Recounted;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::control::{NowError, Settled, StatusReport};
 use crate::installation::{DataDir, InstallationError, Owner, SecretFile};
 use crate::parts::Takes;
-use crate::shared::Positions;
+use crate::shared::{Failure, Positions};
 use crate::supervise::{Node, StartError};
 
 /// How long to wait for an owner that is starting or stopping.
@@ -39,7 +40,7 @@ enum Way {
 /// The owner is another process; it stays for as long as the lease is read from.
 #[derive(Debug)]
 struct Other {
-    runtime: tokio::runtime::Runtime,
+    runtime: Arc<tokio::runtime::Runtime>,
     client: reqwest::Client,
     _lease: reqwest::Response,
 }
@@ -74,6 +75,14 @@ pub enum AttachError {
         url: String,
         /// Why there is no answer.
         cause: String,
+    },
+    /// Another log has taken the place of the one that was attached to.
+    #[error(
+        "process {pid} owns this installation now, and its log is another than the one that this command has used; run it again"
+    )]
+    OtherLog {
+        /// The owner.
+        pid: u32,
     },
     /// Nobody can say what "now" is.
     #[error(transparent)]
@@ -115,6 +124,7 @@ impl Attached {
         let collects = collects && config.collector.url.is_empty();
         let dir = DataDir::new(&config.data_dir);
         let begun = Instant::now();
+        let runtime = Arc::new(runtime()?);
         loop {
             let in_use = match dir.own() {
                 Ok(ownership) => {
@@ -131,7 +141,8 @@ impl Attached {
                 Err(in_use @ InstallationError::InUse { .. }) => in_use,
                 Err(other) => return Err(StartError::from(other).into()),
             };
-            if let Some(attached) = dir.owner().and_then(|owner| Self::through(owner, config).ok()) {
+            if let Some(attached) = dir.owner().and_then(|owner| Self::through(owner, config, &runtime).ok())
+            {
                 return attached.with_clock(clock);
             }
             if begun.elapsed() > OWNER_WAIT {
@@ -141,12 +152,29 @@ impl Attached {
         }
     }
 
-    fn through(owner: Owner, config: &Config) -> Result<Self, AttachError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(StartError::Thread)?;
+    /// Looks once whether an owner answers, perhaps another process at other addresses, after the one that was attached
+    /// to did not. False while nobody does; from true on everything is asked of that one.
+    ///
+    /// # Errors
+    /// When its log is another: no position in the former one says anything of this.
+    pub fn again(&mut self, config: &Config) -> Result<bool, AttachError> {
+        // Where this process is the owner, nobody else can be.
+        let Way::Other(other) = &self.way else { return Ok(false) };
+        let owner = DataDir::new(&config.data_dir).owner();
+        let attached = owner.and_then(|owner| Self::through(owner, config, &other.runtime).ok());
+        let Some(attached) = attached else { return Ok(false) };
+        if attached.owner.topic != self.owner.topic {
+            return Err(AttachError::OtherLog { pid: attached.owner.pid });
+        }
+        *self = attached;
+        Ok(true)
+    }
+
+    fn through(
+        owner: Owner,
+        config: &Config,
+        runtime: &Arc<tokio::runtime::Runtime>,
+    ) -> Result<Self, AttachError> {
         let client =
             reqwest::Client::builder().no_proxy().build().map_err(|cause| asking(&owner, "", &cause))?;
         let url = format!("{}/v1/lease", owner.control);
@@ -159,6 +187,7 @@ impl Attached {
             password: settings.password.expose().to_owned(),
         });
         let database = owner.clickhouse.as_ref().map(|url| Database::new(url, credentials.as_ref(), layout));
+        let runtime = Arc::clone(runtime);
         Ok(Self { owner, database, way: Way::Other(Box::new(Other { runtime, client, _lease: lease })) })
     }
 
@@ -248,7 +277,7 @@ impl Attached {
     }
 
     /// Waits until `positions` are published and archived. What it gives back names who is behind, if `wait`
-    /// was too short or a part failed.
+    /// was too short or a part stopped.
     ///
     /// # Errors
     /// When the owner does not answer, or knows no ClickHouse.
@@ -263,7 +292,7 @@ impl Attached {
                 let path = format!("/v1/settled?wait_ms={}", left.as_millis());
                 self.ask(reqwest::Method::POST, &path, positions)?
             };
-            let over = settled.behind.is_empty() || !settled.failures.is_empty();
+            let over = settled.behind.is_empty() || Failure::stopped(&settled.failures).is_some();
             if over || begun.elapsed() >= wait {
                 return Ok(settled);
             }
@@ -342,6 +371,11 @@ impl Drop for Attached {
             node.stop();
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    built.map_err(StartError::Thread)
 }
 
 fn asking(owner: &Owner, url: &str, cause: &dyn std::fmt::Display) -> AttachError {

@@ -51,7 +51,7 @@ pub struct Control {
 pub struct Settled {
     /// Partitions that are not there yet; empty = settled.
     pub behind: Vec<Behind>,
-    /// Parts that stopped: what is behind may stay behind.
+    /// Parts that do not work: what is behind one that stopped stays behind.
     pub failures: Vec<Failure>,
 }
 
@@ -80,7 +80,7 @@ pub struct StatusReport {
     pub published: Positions,
     /// Least LogTime of the partitions, ms UTC.
     pub log_time_ms: i64,
-    /// Parts that stopped.
+    /// Parts that do not work.
     pub failures: Vec<Failure>,
     /// Records archived since the log began, where this process keeps the archive.
     pub archived: u64,
@@ -143,7 +143,7 @@ impl Control {
         Ok(positions)
     }
 
-    /// Waits until `positions` are published and archived, a part fails, or `wait` is over.
+    /// Waits until `positions` are published and archived, a part stops, or `wait` is over.
     pub async fn settled(&self, positions: &Positions, wait: Duration) -> Settled {
         let until = tokio::time::Instant::now() + wait.min(WAIT_MAX);
         let mut news = self.shared.news();
@@ -153,7 +153,7 @@ impl Control {
             }
             news.mark_unchanged();
             let settled = Settled { behind: self.shared.behind(positions), failures: self.shared.failures() };
-            let over = settled.behind.is_empty() || !settled.failures.is_empty();
+            let over = settled.behind.is_empty() || Failure::stopped(&settled.failures).is_some();
             if over || !self.changes(&mut news, until).await {
                 return settled;
             }
@@ -168,7 +168,7 @@ impl Control {
         changed || next < until
     }
 
-    /// Waits until a complete ranking has passed `positions`, a part fails, or `wait` is over. True when it has.
+    /// Waits until a complete ranking has passed `positions`, a part stops, or `wait` is over. True when it has.
     pub async fn ranked(&self, positions: &Positions, wait: Duration) -> bool {
         let until = tokio::time::Instant::now() + wait.min(WAIT_MAX);
         let mut news = self.shared.news();
@@ -181,7 +181,7 @@ impl Control {
             if self.shared.is_ranked(positions) {
                 return true;
             }
-            let failed = !self.shared.failures().is_empty();
+            let failed = Failure::stopped(&self.shared.failures()).is_some();
             if failed || !self.changes(&mut news, until).await {
                 return self.shared.is_ranked(positions);
             }
@@ -202,8 +202,8 @@ impl Control {
         self.shared.ask_republish(own.iter().copied());
         loop {
             news.mark_unchanged();
-            if let Some(failure) = self.shared.failures().into_iter().next() {
-                return Err(NowError::Stopped { part: failure.part, message: failure.message });
+            if let Some(Failure { part, message, .. }) = Failure::stopped(&self.shared.failures()).cloned() {
+                return Err(NowError::Stopped { part, message });
             }
             if !self.shared.has_to_republish() {
                 break;

@@ -44,13 +44,24 @@ struct Told {
     demo: Option<DemoReport>,
 }
 
-/// A part that stopped, or waits for the disk, and why.
+/// A part that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// `aggregator 3`, `audit` …
     pub part: String,
     /// What it said: what happened, where, what to do.
     pub message: String,
+    /// It tries again by itself, as often as it takes; otherwise it stopped.
+    #[serde(default)]
+    pub heals: bool,
+}
+
+impl Failure {
+    /// The first part that stopped: whoever waits for it waits in vain.
+    #[must_use]
+    pub fn stopped(failures: &[Self]) -> Option<&Self> {
+        failures.iter().find(|failure| !failure.heals)
+    }
 }
 
 /// A partition that has not passed a position.
@@ -203,11 +214,20 @@ impl Shared {
         !self.lock().republish.is_empty()
     }
 
-    /// A part stopped, or waits.
+    /// A part stopped.
     pub fn tell_failure(&self, part: &str, message: String) {
+        self.tell(Failure { part: part.to_owned(), message, heals: false });
+    }
+
+    /// A part cannot go on now, and tries again by itself.
+    pub fn tell_trouble(&self, part: &str, message: String) {
+        self.tell(Failure { part: part.to_owned(), message, heals: true });
+    }
+
+    fn tell(&self, failure: Failure) {
         let mut told = self.lock();
-        told.failures.retain(|failure| failure.part != part);
-        told.failures.push(Failure { part: part.to_owned(), message });
+        told.failures.retain(|known| known.part != failure.part);
+        told.failures.push(failure);
         drop(told);
         self.ring(true);
     }
@@ -236,7 +256,7 @@ impl Shared {
         self.lock().partitions.values().copied().collect()
     }
 
-    /// Parts that stopped.
+    /// Parts that do not work.
     #[must_use]
     pub fn failures(&self) -> Vec<Failure> {
         self.lock().failures.clone()

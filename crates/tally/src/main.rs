@@ -8,6 +8,7 @@ mod commands;
 mod company;
 mod exit;
 mod first_start;
+mod patience;
 mod progress;
 mod render;
 mod report;

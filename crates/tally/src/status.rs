@@ -115,7 +115,8 @@ struct Shown {
 impl Shown {
     fn show(&mut self, status: &StatusReport, doing: Option<&str>, parts: &[Part]) -> Result<()> {
         for failure in status.failures.iter().filter(|failure| !self.failures.contains(failure)) {
-            write(&format!("\n{} stopped: {}\n", failure.part, failure.message))?;
+            let how = if failure.heals { "waits" } else { "stopped" };
+            write(&format!("\n{} {how}: {}\n", failure.part, failure.message))?;
         }
         let is_over = |was: &&Failure| !status.failures.iter().any(|failure| failure.part == was.part);
         for failure in self.failures.iter().filter(is_over) {

@@ -1,12 +1,13 @@
-//! An import dies with its installation, at any moment, again and again; in the end everything is counted once.
+//! An import whose installation dies, at any moment, again and again: it waits for it to come back, at whatever address,
+//! and in the end everything is counted once.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tally_tests::installation::{Installation, settle, verify};
+use tally_tests::installation::{Installation, Owner, settle, sql, verify};
 use tally_tests::seeded::Seeded;
 
 /// 2026-02-13T00:00:00Z.
@@ -38,36 +39,70 @@ fn transcripts(installation: &Installation) -> i64 {
     tokens
 }
 
+fn import<'a>(transcripts: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let options = ["--person", "ann", "--all", "--json"];
+    ["import", "claude-code", transcripts].iter().chain(&options).chain(more).copied().collect()
+}
+
 #[test]
-fn an_import_that_is_killed_with_its_installation_and_repeated_counts_once() {
+fn an_import_waits_for_an_installation_that_is_killed_and_comes_back_and_counts_once() {
     let installation = Installation::new().unwrap();
     let tokens = transcripts(&installation);
     let directory = installation.beside("transcripts");
-    let import = ["import", "claude-code", directory.to_str().unwrap(), "--person", "ann", "--json"];
+    let import = import(directory.to_str().unwrap(), &[]);
     let mut chance = Seeded(7);
-    for kill in 0..6_u64 {
-        let mut up = installation.spawn(CLOCK_MS).unwrap();
-        up.ready().unwrap();
-        let mut command = installation.command(CLOCK_MS, &import).unwrap();
-        let mut importing = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(50 + chance.below(100) * (kill + 1)));
-        // Each of them dies first now and then.
-        if kill % 3 == 0 {
-            importing.kill().unwrap();
-        }
-        if kill % 2 == 0 { up.kill_alone() } else { up.kill_group() }.unwrap();
-        // It waits for an installation that is gone, for a while.
-        importing.kill().unwrap();
-        let _ended = importing.wait().unwrap();
-    }
-    let last = installation.run_at(CLOCK_MS, &import).unwrap();
-    assert_eq!(last.code, Some(0), "{last:?}");
     let mut up = installation.spawn(CLOCK_MS).unwrap();
-    let owner = up.ready().unwrap();
+    up.ready().unwrap();
+    for kill in 0..6_u64 {
+        let mut command = installation.command(CLOCK_MS, &import).unwrap();
+        let importing = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(50 + chance.below(100) * (kill + 1)));
+        if kill % 2 == 0 { up.kill_alone() } else { up.kill_group() }.unwrap();
+        up = installation.spawn(CLOCK_MS).unwrap();
+        up.ready().unwrap();
+        let ended = importing.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "kill {kill}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+    let owner = Owner::read(&installation.data()).unwrap();
     settle(&owner).unwrap();
     let me = installation.run_at(CLOCK_MS, &["me", "ann", "--json"]).unwrap().json().unwrap();
     assert_eq!(me["tokens"], json!(tokens));
     let findings = verify(&owner).unwrap();
     assert_eq!(findings.differences, vec![]);
     assert_eq!(findings.checked.events, FILES * CALLS);
+}
+
+#[test]
+fn an_import_whose_installation_stays_dead_says_so_and_can_be_repeated() {
+    let installation = Installation::new().unwrap();
+    let tokens = transcripts(&installation);
+    let directory = installation.beside("transcripts");
+    let mut up = installation.spawn(CLOCK_MS).unwrap();
+    up.ready().unwrap();
+    let follow = import(directory.to_str().unwrap(), &["--wait", "2", "--follow"]);
+    let mut command = installation.command(CLOCK_MS, &follow).unwrap();
+    let importing = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let owner = Owner::read(&installation.data()).unwrap();
+    until_some_are_counted(&owner);
+    up.kill_group().unwrap();
+    // Something has to be sent, for somebody to be missed.
+    fs::copy(directory.join("0.jsonl"), directory.join("again.jsonl")).unwrap();
+    let ended = importing.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(4), "{said}");
+    for part in ["waited 2 seconds for it", "run the import again"] {
+        assert!(said.contains(part), "{part} is missing: {said}");
+    }
+    let again = installation.run_at(CLOCK_MS, &import(directory.to_str().unwrap(), &[])).unwrap();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let me = installation.run_at(CLOCK_MS, &["me", "ann", "--json"]).unwrap().json().unwrap();
+    assert_eq!(me["tokens"], json!(tokens));
+}
+
+fn until_some_are_counted(owner: &Owner) {
+    let begun = Instant::now();
+    while sql(owner, "SELECT count() > 0 FROM account_totals").is_ok_and(|some| some.trim() != "1") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "nothing is imported");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -138,7 +138,7 @@ impl Seat {
         match &mut self.aggregator {
             Ok(aggregator) => match turn(aggregator, clock, shared, (stop, self.pace)) {
                 Err(error) if is_refusal(&error) => {
-                    shared.tell_failure(&name(self.partition()), error.to_string());
+                    shared.tell_trouble(&name(self.partition()), error.to_string());
                     // Dropped here: it holds the lock of the state.
                     self.aggregator = Err(Instant::now() + PAUSE);
                     Ok(Next::Rest)

@@ -159,7 +159,7 @@ impl Child {
     }
 
     fn failed(&mut self, shared: &Shared, why: String) {
-        shared.tell_failure(PART, why);
+        shared.tell_trouble(PART, why);
         self.engine = Err(Instant::now() + PAUSE);
     }
 }

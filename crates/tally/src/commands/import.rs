@@ -39,7 +39,7 @@ pub(crate) struct Reading {
     /// Go on reading what is added, until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Give up when nothing moves for so long
+    /// Give up when nothing moves, or the installation does not come back, for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
 }

@@ -46,8 +46,8 @@ impl Rejects {
         render::answer(global.json, &report::Rejects::of(reasons, rows), render::rejects)?;
         match settling {
             Settling::Settled => Ok(ExitStatus::Done),
-            Settling::NotYet(behind) => {
-                warn(&format!("this is not all of them: {}", settling::not_yet(&behind)));
+            Settling::NotYet(settled) => {
+                warn(&format!("this is not all of them: {}", settling::not_yet(&settled)));
                 Ok(ExitStatus::NotYet)
             }
         }

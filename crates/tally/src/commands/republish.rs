@@ -35,10 +35,10 @@ impl Republish {
         let settling =
             settling::within(&attached, &positions, Duration::from_secs(self.wait), &mut progress)?;
         drop(progress);
-        if let Settling::NotYet(behind) = settling {
+        if let Settling::NotYet(settled) = settling {
             warn(&format!(
                 "every row is being published anew, and it goes on: {}",
-                settling::not_yet(&behind)
+                settling::not_yet(&settled)
             ));
             return Ok(ExitStatus::NotYet);
         }

@@ -10,6 +10,7 @@ use tally_domain::AccountKey;
 use tally_node::attach::Attached;
 use tally_node::clock::Clock;
 use tally_node::config::Config;
+use tally_node::control::Settled;
 use tally_node::shared::{Behind, Positions};
 
 use crate::cli::Global;
@@ -56,7 +57,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// What a verification came to.
 enum Answer {
     Done(report::Verify),
-    NotYet(Vec<Behind>),
+    NotYet(Settled),
 }
 
 impl Verify {
@@ -78,8 +79,8 @@ impl Verify {
         let answer = verify(&attached, wait, &mut progress)?;
         drop(progress);
         match answer {
-            Answer::NotYet(behind) => {
-                warn(&settling::not_yet(&behind));
+            Answer::NotYet(settled) => {
+                warn(&settling::not_yet(&settled));
                 Ok(ExitStatus::NotYet)
             }
             Answer::Done(report) => {
@@ -94,15 +95,15 @@ impl Verify {
 fn verify(attached: &Attached, wait: Duration, progress: &mut Progress) -> Result<Answer> {
     let begun = Instant::now();
     let left = || wait.saturating_sub(begun.elapsed());
-    if let Settling::NotYet(behind) = settling::within(attached, &attached.now()?, left(), progress)? {
-        return Ok(Answer::NotYet(behind));
+    if let Settling::NotYet(settled) = settling::within(attached, &attached.now()?, left(), progress)? {
+        return Ok(Answer::NotYet(settled));
     }
     let mut verification = attached.runtime().block_on(Verification::begin(attached.database()?))?;
     verification.bound_by(attached.now()?);
     let needs = verification.needs().iter();
     let needs: Positions = needs.map(|(partition, version)| (*partition, version.next())).collect();
-    if let Settling::NotYet(behind) = settling::within(attached, &needs, left(), progress)? {
-        return Ok(Answer::NotYet(behind));
+    if let Settling::NotYet(settled) = settling::within(attached, &needs, left(), progress)? {
+        return Ok(Answer::NotYet(settled));
     }
     let seen = |accounts| {
         progress.wait(|| format!("recounted {} accounts", number::grouped(i128::from(accounts))));
@@ -122,7 +123,7 @@ fn verify(attached: &Attached, wait: Duration, progress: &mut Progress) -> Resul
                 published: needed.next(),
                 archived: archived.next(),
             });
-            Ok(Answer::NotYet(behind.collect()))
+            Ok(Answer::NotYet(Settled { behind: behind.collect(), failures: Vec::new() }))
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tally_clickhouse::rows::ReceiptRecord;
 use tally_domain::{AccountKey, Hash128, Offset, Partition, ProducerId, Secret};
-use tally_importer::{Import, Importer, Origin, Outcome, Progress as Reached, drive, fresh_epoch};
+use tally_importer::{
+    Import, ImportError, Importer, Origin, Outcome, Progress as Reached, Told, drive_to, fresh_epoch,
+};
 use tally_node::attach::Attached;
 use tally_node::config::Config;
 use tally_node::installation::DataDir;
@@ -17,6 +19,7 @@ use tally_node::shared::Positions;
 use super::Reading;
 use crate::cli::Global;
 use crate::exit::ExitStatus;
+use crate::patience::Patient;
 use crate::progress::{Progress, note, warn};
 use crate::render::{self, number};
 use crate::report;
@@ -24,8 +27,6 @@ use crate::settling::{self, Settling};
 
 /// Events per request to the collector: large enough to share a sync, small enough for its body limit.
 const BATCH_EVENTS: usize = 2_000;
-/// How long a collector may be away or refuse.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is read.
 pub(super) struct Files {
@@ -38,26 +39,27 @@ pub(super) struct Files {
 pub(super) fn run(global: &Global, reading: &Reading, files: Files) -> Result<ExitStatus> {
     let person = reading.person()?;
     let source = files.origin.source();
-    let (config, attached) = global.attach_to_send()?;
+    let (config, mut attached) = global.attach_to_send()?;
     let mut progress = Progress::start();
     let secret = attached.secret()?;
     let import = import(&config, &attached, reading, files, (person.clone(), &secret))?;
-    let mut outcome = read(&attached, import, &mut progress)?;
+    let patience = Duration::from_secs(reading.wait);
+    let mut installation = Patient { attached: &mut attached, config: &config, patience };
+    let mut outcome = read(&mut installation, import, &mut progress)?;
     // Who follows is always stopped; that says nothing about what was read.
     outcome.stopped &= !reading.follow;
     let positions = positions(&outcome);
-    let patience = Duration::from_secs(reading.wait);
-    let settling = settling::while_it_moves(&attached, &positions, patience, &mut progress)?;
-    if let Settling::NotYet(behind) = settling {
+    let settling = settling::while_it_moves(&mut installation, &positions, &mut progress)?;
+    if let Settling::NotYet(settled) = settling {
         drop(progress);
         warn(&format!(
             "everything that was read is durable and will be counted; its receipt is {}",
-            settling::not_yet(&behind)
+            settling::not_yet(&settled)
         ));
         return Ok(ExitStatus::NotYet);
     }
     let account = AccountKey::of(&secret, &source, &person);
-    let receipt = receipt(&attached, account, &outcome)?;
+    let receipt = installation.ask(&mut progress, |attached| receipt(attached, account, &outcome))?;
     drop(progress);
     for warning in &outcome.warnings {
         warn(&warning.to_string());
@@ -87,7 +89,7 @@ fn import(
         resume,
         follow: reading.follow,
         batch_events: BATCH_EVENTS,
-        patience: PATIENCE,
+        patience: Duration::from_secs(reading.wait),
     })
 }
 
@@ -97,12 +99,23 @@ fn producer(secret: &Secret) -> ProducerId {
     ProducerId(Hash128(name.map(|byte| byte ^ 0x1d)))
 }
 
-/// Reads and sends everything; Ctrl-C ends it after the batch in flight.
-fn read(attached: &Attached, import: Import, progress: &mut Progress) -> Result<Outcome> {
+/// Reads and sends everything, to whoever owns the installation meanwhile; Ctrl-C ends it after the batch in flight.
+fn read(installation: &mut Patient<'_>, import: Import, progress: &mut Progress) -> Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    let interrupted = attached.runtime().spawn(stop_when_interrupted(Arc::clone(&stop)));
+    let interrupted = installation.attached.runtime().spawn(stop_when_interrupted(Arc::clone(&stop)));
     let importer = Importer::new(import)?;
-    let outcome = drive(importer, &stop, |reached| show(reached, progress));
+    let outcome = drive_to(importer, &stop, |told| match told {
+        Told::Reached(reached) => {
+            show(reached, progress);
+            Ok(None)
+        }
+        Told::Away => {
+            let found = installation.look(progress).and_then(|found| {
+                found.then(|| installation.attached.collector(installation.config)).transpose()
+            });
+            found.map_err(|error| ImportError::Gone(error.to_string()))
+        }
+    });
     interrupted.abort();
     Ok(outcome?)
 }
