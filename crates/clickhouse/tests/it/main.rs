@@ -3,6 +3,7 @@
 #![expect(clippy::too_many_lines, reason = "a row is drawn column by column")]
 
 mod migrate;
+mod proxy;
 mod reference;
 mod rejects;
 mod rig;

@@ -1,4 +1,5 @@
-use crate::rig::{nothing, run, value};
+use crate::proxy::{Cut, Proxy};
+use crate::rig::{fresh, nothing, run, url, value};
 use std::time::Duration;
 use tally_clickhouse::{Database, migrate};
 
@@ -20,23 +21,127 @@ fn a_second_migration_finds_everything_done() {
     });
 }
 
-#[test]
-fn a_migration_cut_anywhere_is_finished_by_the_next() {
-    run(async {
-        let whole = nothing();
-        let started = std::time::Instant::now();
-        migrate(&whole).await.unwrap();
-        let (took, expected) = (started.elapsed(), shape(&whole).await);
-        let mut cut = 0;
-        for twentieth in 0..20 {
-            let database = nothing();
-            let moment = took.mul_f64(f64::from(twentieth) / 20.0);
-            cut += u32::from(tokio::time::timeout(moment, migrate(&database)).await.is_err());
+/// What a migration leaves: shape, statements that count as applied, and rows that must outlive it.
+async fn left(database: &Database) -> (String, Vec<(String, u16, String)>, Vec<u64>) {
+    let applied = "SELECT name, number, argMax(m.statement, m.version) AS statement FROM ${t}migrations AS m
+        GROUP BY name, number ORDER BY name, number";
+    let mut applied: Vec<(String, u16, String)> = database.query(applied).fetch_all().await.unwrap();
+    // Views are kept with the names of their tables.
+    for (_, _, statement) in &mut applied {
+        *statement = statement.replace(database.layout().database(), "test");
+    }
+    let rows = "SELECT offset FROM ${t}rejects FINAL ORDER BY offset";
+    (shape(database).await, applied, database.query(rows).fetch_all().await.unwrap())
+}
+
+/// Cuts a migration before each request of it arrives, and after each is done and before its answer is heard: for the
+/// server that is a client killed after every statement. Whoever comes next finishes it.
+async fn cut_everywhere(before: impl AsyncFn() -> Database) -> usize {
+    let whole = before().await;
+    migrate(&whole).await.unwrap();
+    let expected = left(&whole).await;
+    let proxy = Proxy::default();
+    let proxied = proxy.start(&url());
+    for request in 0.. {
+        for cut in [Cut::Before(request), Cut::After(request)] {
+            let database = before().await;
+            proxy.arm(cut);
+            let through = Database::new(&proxied, None, database.layout().clone());
+            let ended = migrate(&through).await;
+            if !proxy.is_cut() {
+                ended.unwrap();
+                return request;
+            }
             migrate(&database).await.unwrap();
-            assert_eq!(shape(&database).await, expected);
+            assert_eq!(left(&database).await, expected, "{cut:?}");
+            assert_eq!(migrate(&database).await.unwrap().ran, 0, "{cut:?}");
+            database.execute("dropping", "DROP DATABASE ${d} SYNC").await.unwrap();
         }
-        assert!(cut > 0, "no migration was cut; the test tested nothing");
+    }
+    unreachable!("a migration ends")
+}
+
+#[test]
+fn a_migration_killed_at_any_statement_is_finished_by_the_next() {
+    run(async {
+        let requests = cut_everywhere(async || nothing()).await;
+        let statements = migrate(&nothing()).await.unwrap().ran;
+        assert!(
+            requests > 2 * statements,
+            "{requests} requests for {statements} statements and their records"
+        );
     });
+}
+
+/// The tables as the build before the newest migration left them, with records in them, and views with other texts.
+async fn previous() -> Database {
+    let database = fresh().await;
+    for statement in [
+        "INSERT INTO ${t}events (partition, offset, reason) SELECT 0, number, if(number % 2 = 1, 'future', '') FROM numbers(6)",
+        "INSERT INTO ${t}rejects (topic, offset, reason) SELECT 'usage', number, 'future' FROM numbers(6) WHERE number % 2 = 1",
+        "INSERT INTO ${t}migrations SELECT name, number, 'older', version + 1 FROM ${t}migrations
+            WHERE name IN ('view/leaderboard', 'view/model_daily')",
+        "ALTER TABLE ${t}migrations DELETE WHERE name = '0005_life' SETTINGS mutations_sync = 2",
+        "DROP TABLE ${t}life SYNC",
+    ] {
+        database.execute("going back", statement).await.unwrap();
+    }
+    database
+}
+
+#[test]
+fn a_migration_from_the_previous_version_killed_at_any_statement_is_finished_by_the_next() {
+    run(async {
+        let requests = cut_everywhere(previous).await;
+        assert!(requests > 7, "{requests} requests are fewer than the statements and their records");
+    });
+}
+
+/// The list of rejects is made anew from the archive, which may be cut too.
+#[test]
+fn the_list_of_rejects_survives_a_kill_while_it_is_made_anew() {
+    run(async {
+        let requests = cut_everywhere(async || {
+            let database = previous().await;
+            let forget =
+                "ALTER TABLE ${t}migrations DELETE WHERE name = '0004_rejects' SETTINGS mutations_sync = 2";
+            database.execute("going back", forget).await.unwrap();
+            database
+        });
+        assert!(requests.await > 17);
+    });
+}
+
+/// Two processes that start at once on one server.
+#[test]
+fn two_migrations_at_once_leave_what_one_leaves() {
+    let expected = run(async { left(&fresh().await).await });
+    let older = |database: &Database| {
+        run(async {
+            let views =
+                "INSERT INTO ${t}migrations SELECT name, number, 'older', version + 1 FROM ${t}migrations
+            WHERE name LIKE 'view/%'";
+            database.execute("going back", views).await.unwrap();
+        })
+    };
+    for round in 0..6 {
+        let database = nothing();
+        // First nothing is there, then all views are made anew.
+        for again in [false, true] {
+            if again {
+                older(&database);
+            }
+            let at_once = std::thread::scope(|scope| {
+                let migrating =
+                    [0, 1].map(|_| scope.spawn(|| run(migrate(&database.clone().with_own_connections()))));
+                migrating.map(|thread| thread.join().unwrap())
+            });
+            for migrated in at_once {
+                migrated.unwrap_or_else(|error| panic!("round {round}, again {again}: {error}"));
+            }
+            assert_eq!(run(left(&database)), expected);
+        }
+    }
 }
 
 #[test]

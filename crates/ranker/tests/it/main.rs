@@ -5,6 +5,7 @@ mod engine;
 mod http;
 mod keeping;
 mod killed;
+#[path = "../../../clickhouse/tests/it/proxy.rs"]
 mod proxy;
 mod rig;
 mod scripted;

@@ -1,5 +1,5 @@
-//! Stands between the ranker and the engine, and cuts every connection for good at the request that a test names: for
-//! ClickHouse that is a ranker killed at that moment.
+//! Stands between a client and the engine, and cuts every connection for good at the request that a test names: for
+//! ClickHouse that is a client killed at that moment.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -42,10 +42,10 @@ impl Proxy {
         url
     }
 
-    /// From now on requests are counted from 0, and this is the last.
+    /// From now on connections are joined, requests are counted from 0, and this is the last.
     pub(crate) fn arm(&self, cut: Cut) {
         let mut state = self.0.lock().unwrap();
-        (state.cut, state.requests) = (Some(cut), 0);
+        (state.cut, state.requests, state.is_cut) = (Some(cut), 0, false);
     }
 
     pub(crate) fn is_cut(&self) -> bool {
