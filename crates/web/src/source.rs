@@ -66,7 +66,7 @@ impl Source for Database {
             None => ask.page.saturating_sub(1).saturating_mul(ask.limit),
         };
         let last_day = of.as_of().minute().day().0;
-        let query = of_board(self, pages::board::SQL, ask, &of)
+        let query = of_board(self, &with_days(pages::board::SQL), ask, &of)
             .param("search", &ask.search)
             .param("offset", offset)
             .param("as_of_ms", of.as_of_ms)
@@ -78,7 +78,7 @@ impl Source for Database {
     async fn days(&self, people: &[PersonId], last: Day) -> Result<Vec<DaysRow>, SourceError> {
         let people: Vec<String> = people.iter().map(PersonId::to_string).collect();
         let query = self
-            .query(include_str!("pages/days.sql"))
+            .query(&with_days(include_str!("pages/days.sql")))
             .param("people", people)
             .param("first_day", last.0.saturating_sub(TREND_DAYS - 1))
             .param("last_day", last.0);
@@ -119,6 +119,11 @@ async fn place(
         of_board(database, include_str!("pages/place.sql"), ask, of).param("person", person.to_string());
     let row: Option<PlaceRow> = fetch(query, "the place of a person").await?.pop();
     Ok(row.map_or(0, |row| row.skipped))
+}
+
+/// The query with what a board and a live page say of the days of their people.
+fn with_days(sql: &str) -> String {
+    sql.replace("${page_days}", include_str!("pages/page_days.sql"))
 }
 
 fn of_board(database: &Database, sql: &str, ask: &BoardAsk, of: &NewestRow) -> Query {
