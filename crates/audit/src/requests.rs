@@ -1,16 +1,14 @@
 //! One request of a provider that is counted under several accounts or views: found here, settled by a policy.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use clickhouse::Row;
 use tally_clickhouse::Database;
-use tally_clickhouse::rows::{Hash, KindCode, ViewCode};
-use tally_domain::{AccountKey, ContentHash, EventTime, Hash128, Kind, Partition, Revision, Usage, View};
+use tally_domain::{AccountKey, EventKey, Kind, Partition, Version};
 
 use crate::difference::{SharedRequest, SharedRequests, Sharing};
-use crate::rules::{Counted, winner};
-use crate::streams::place;
+use crate::rules::winner;
+use crate::streams::{Report, accepted, place, reports};
 use crate::verify::VerifyError;
 
 /// Request ids that are listed.
@@ -24,10 +22,8 @@ const TOTAL: &str = "SELECT count() AS total FROM (
     HAVING min((account, view)) != max((account, view))
 ) SETTINGS max_bytes_before_external_group_by = 536870912";
 
-const SHARED: &str = "SELECT request_id, account, event_key, view, event_id, partition, incarnation, offset, revision,
-    kind, occurred_at, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, requests, content_hash
-FROM ${t}events
-WHERE entry = 'usage' AND reason = '' AND (account, event_key) IN (
+/// Of events that name a request which is shared, one as good as another.
+const OF_SHARED: &str = "AND (account, event_key) IN (
     SELECT account, event_key FROM ${t}events
     WHERE entry = 'usage' AND reason = '' AND sipHash64(request_id) IN (
         SELECT sipHash64(request_id) AS id FROM ${t}events
@@ -44,34 +40,21 @@ struct Total {
     total: u64,
 }
 
+/// What the reports of a recount leave out, by the place of their record.
 #[derive(Debug, Row, serde::Deserialize)]
-struct SharedRow {
-    request_id: Option<String>,
-    account: Hash,
-    event_key: Hash,
-    view: ViewCode,
-    event_id: String,
+struct NamesRow {
     partition: u16,
     incarnation: u16,
     offset: u64,
-    revision: u32,
-    kind: KindCode,
-    occurred_at: i64,
-    input: i64,
-    cache_read: i64,
-    cache_write_5m: i64,
-    cache_write_1h: i64,
-    output: i64,
-    reasoning: i64,
-    requests: i64,
-    content_hash: u64,
+    request_id: Option<String>,
+    event_id: String,
 }
 
 /// A report with what a person needs to find it.
 struct Named {
+    report: Report,
     request_id: Option<String>,
-    sharing: Sharing,
-    counted: Counted,
+    event_id: String,
 }
 
 /// Request ids whose events stand under several accounts or views.
@@ -82,9 +65,20 @@ pub(crate) async fn shared(database: &Database) -> Result<SharedRequests, Verify
     if total == 0 {
         return Ok(SharedRequests::default());
     }
-    let mut events: BTreeMap<(Hash, Hash), Vec<Named>> = BTreeMap::new();
-    for row in database.fetch::<SharedRow>(doing, database.query(SHARED).param("limit", LISTED_MAX)).await? {
-        events.entry((row.account, row.event_key)).or_default().push(named(row)?);
+    let of_shared = |text: &str| database.query(text).param("limit", LISTED_MAX);
+    let names = format!(
+        "SELECT partition, incarnation, offset, request_id, event_id FROM ${{t}}events \
+         WHERE entry = 'usage' AND reason = '' {OF_SHARED}"
+    );
+    let mut names = by_place(database.fetch::<NamesRow>(doing, of_shared(&names)).await?)?;
+    let mut events: BTreeMap<(AccountKey, EventKey), Vec<Named>> = BTreeMap::new();
+    for report in reports(of_shared(&accepted(OF_SHARED))).await? {
+        // One that was archived after the names were read waits for the next verification.
+        let Some((request_id, event_id)) = names.remove(&(report.partition, report.counted.place)) else {
+            continue;
+        };
+        let named = Named { report, request_id, event_id };
+        events.entry((named.report.account, named.report.event)).or_default().push(named);
     }
     let mut by_request: BTreeMap<String, Vec<Sharing>> = BTreeMap::new();
     for (request_id, sharing) in events.into_values().filter_map(counts) {
@@ -101,46 +95,34 @@ fn is_shared(counted: &[Sharing]) -> bool {
     counted.iter().any(|it| Some(of(it)) != first)
 }
 
+type Names = BTreeMap<(Partition, Version), (Option<String>, String)>;
+
+fn by_place(rows: Vec<NamesRow>) -> Result<Names, VerifyError> {
+    let named = |row: NamesRow| {
+        let at = (Partition(row.partition), place(row.incarnation, row.offset)?);
+        Ok((at, (row.request_id, row.event_id)))
+    };
+    rows.into_iter().map(named).collect()
+}
+
 /// The report of an event that stands, unless it is a retraction, and the request that the event is.
 fn counts(mut reports: Vec<Named>) -> Option<(String, Sharing)> {
-    let stands = winner(reports.iter().map(|named| &named.counted))?;
+    let stands = winner(reports.iter().map(|named| &named.report.counted))?;
     if stands.kind == Kind::Retraction {
         return None;
     }
     let place = stands.place;
-    let at = reports.iter().position(|named| named.counted.place == place)?;
-    let Named { request_id, sharing, .. } = reports.swap_remove(at);
+    let at = reports.iter().position(|named| named.report.counted.place == place)?;
+    let Named { report, request_id, event_id } = reports.swap_remove(at);
     let request_id = request_id.or_else(|| reports.into_iter().find_map(|named| named.request_id))?;
-    Some((request_id, sharing))
-}
-
-fn named(row: SharedRow) -> Result<Named, VerifyError> {
-    let place = place(row.incarnation, row.offset)?;
-    let occurred_at = EventTime::from_ms(row.occurred_at).ok_or_else(|| VerifyError::Foreign {
-        table: "events",
-        field: "occurred_at",
-        value: row.occurred_at.to_string(),
-    })?;
-    let tokens =
-        [row.input, row.cache_read, row.cache_write_5m, row.cache_write_1h, row.output, row.reasoning];
-    let usage = Usage { tokens, requests: row.requests, ..Usage::ZERO };
-    let counted = Counted {
-        place,
-        run: <_>::default(),
-        revision: Revision(row.revision),
-        kind: row.kind.into(),
-        occurred_at,
-        dims: Arc::default(),
-        usage,
-        content: ContentHash(row.content_hash),
-    };
+    let Report { account, partition, counted, .. } = report;
     let sharing = Sharing {
-        account: AccountKey(Hash128(row.account)),
-        view: View::from(row.view),
-        event_id: row.event_id,
-        partition: Partition(row.partition),
+        account,
+        view: counted.dims.view,
+        event_id,
+        partition,
         place,
-        tokens: usage.total(),
+        tokens: counted.usage.total(),
     };
-    Ok(Named { request_id: row.request_id, sharing, counted })
+    Some((request_id, sharing))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clickhouse::query::RowCursor;
+use clickhouse::query::{Query, RowCursor};
 use clickhouse::{Row, RowRead};
 use tally_clickhouse::Database;
 use tally_clickhouse::rows::{AccountTotalRecord, Hash, KindCode, UsageHourlyRecord, ViewCode, dims_of};
@@ -46,12 +46,14 @@ pub(crate) struct ReportRow<'a> {
     content_hash: u64,
 }
 
-const REPORTS: &str =
-    "SELECT account, event_key, partition, incarnation, offset, producer, epoch, revision, kind, occurred_at,
-    toString(model) AS model, toString(tool) AS tool, view, toString(service_tier) AS service_tier,
-    toString(region) AS region, unsplit, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning,
-    requests, content_hash
-    FROM ${t}events WHERE entry = 'usage' AND reason = '' ORDER BY account";
+/// A query of accepted reports, as [`ReportRow`]s; `rest` may narrow and sort them.
+pub(crate) fn accepted(rest: &str) -> String {
+    let columns = "account, event_key, partition, incarnation, offset, producer, epoch, revision, kind, occurred_at,
+        toString(model) AS model, toString(tool) AS tool, view, toString(service_tier) AS service_tier,
+        toString(region) AS region, unsplit, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning,
+        requests, content_hash";
+    format!("SELECT {columns} FROM ${{t}}events WHERE entry = 'usage' AND reason = '' {rest}")
+}
 
 const TOTALS: &str = "SELECT * FROM ${t}account_totals FINAL ORDER BY account";
 
@@ -80,7 +82,8 @@ impl Shown {
 
     /// Reads the reports beside it.
     pub(crate) async fn beside_reports(self, database: &Database) -> Result<Streams, VerifyError> {
-        let mut streams = Streams { reports: Stream::open(database, "events", REPORTS)?, shown: self };
+        let text = accepted("ORDER BY account");
+        let mut streams = Streams { reports: Stream::open(database, "events", &text)?, shown: self };
         streams.read_report(&mut None).await?;
         Ok(streams)
     }
@@ -93,11 +96,23 @@ pub(crate) struct Streams {
 }
 
 /// A report with the place it was read from.
-struct Report {
-    account: AccountKey,
-    partition: Partition,
-    event: EventKey,
-    counted: Counted,
+pub(crate) struct Report {
+    pub(crate) account: AccountKey,
+    pub(crate) partition: Partition,
+    pub(crate) event: EventKey,
+    pub(crate) counted: Counted,
+}
+
+/// All reports of a query that [`accepted`] made.
+pub(crate) async fn reports(query: Query) -> Result<Vec<Report>, VerifyError> {
+    let wrong = |cause| VerifyError::Stream { table: "events", cause };
+    let mut cursor = query.fetch::<ReportRow<'static>>().map_err(wrong)?;
+    let mut reports: Vec<Report> = Vec::new();
+    while let Some(row) = cursor.next().await.map_err(wrong)? {
+        let mut last = reports.last().map(|report| Arc::clone(&report.counted.dims));
+        reports.push(report(&row, &mut last)?);
+    }
+    Ok(reports)
 }
 
 struct Stream<R, T = R> {
