@@ -8,22 +8,16 @@ use crate::store::{
 };
 use clickhouse::{Row, RowOwned, RowRead};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 use tally_clickhouse::query::SnapshotHead;
 use tally_clickhouse::rows::{KeepCode, UserTotalRecord, minute_of};
-use tally_clickhouse::{ClickHouseError, Database};
+use tally_clickhouse::{ClickHouseError, Database, Writer};
 use tally_domain::published::Progress;
 use tally_domain::{Board, Hash128, LogTime, Minute, Partition, PersonId, Version, Window};
 use tally_standings::{Earlier, Sum};
 
 /// The ranker's end. Dropping it finishes what was asked.
 #[derive(Debug)]
-pub struct SnapshotWriter {
-    work: Option<SyncSender<Question>>,
-    done: Receiver<Answer>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct SnapshotWriter(Writer<Question, Answer>);
 
 impl SnapshotWriter {
     /// Starts the thread.
@@ -31,57 +25,27 @@ impl SnapshotWriter {
     /// # Errors
     /// When the operating system gives none, or no runtime can be made.
     pub fn start(database: Database) -> std::io::Result<Self> {
-        let database = database.with_own_connections();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (work, taken) = sync_channel(1);
-        let (answers, done) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("snapshot-writer".to_owned())
-            .spawn(move || answer_until_closed(&runtime, &database, &taken, &answers))?;
-        Ok(Self { work: Some(work), done, thread: Some(thread) })
+        Writer::start("snapshot-writer", database, 1, answer).map(Self)
     }
 }
 
 impl Store for SnapshotWriter {
     fn ask(&mut self, question: Question) -> Result<(), Box<Question>> {
-        let work = self.work.as_ref().expect("the channel is open until the writer is dropped");
-        work.try_send(question).map_err(|refused| match refused {
-            TrySendError::Full(question) | TrySendError::Disconnected(question) => Box::new(question),
-        })
+        self.0.submit(question).map_err(Box::new)
     }
 
     fn answered(&mut self) -> Option<Answer> {
-        self.done.try_recv().ok()
+        self.0.answered()
     }
 }
 
-impl Drop for SnapshotWriter {
-    fn drop(&mut self) {
-        self.work = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn answer_until_closed(
-    runtime: &tokio::runtime::Runtime,
-    database: &Database,
-    taken: &Receiver<Question>,
-    answers: &Sender<Answer>,
-) {
-    while let Ok(question) = taken.recv() {
-        let answer = runtime.block_on(async {
-            match question {
-                Question::Boot => boot(database).await.map(|boot| Answer::Booted(Box::new(boot))),
-                Question::Look(at) => look(database, at).await.map(|now| Answer::Looked(Box::new(now))),
-                Question::Write(rows) => write(database, &rows).await.map(Answer::Written),
-            }
-        });
-        let answer = answer.unwrap_or_else(|error| Answer::Failed { error: error.to_string() });
-        // Nobody listens while the ranker is being dropped; what was written stays written.
-        let _listening = answers.send(answer);
-    }
+async fn answer(database: &Database, question: Question) -> Answer {
+    let answer = match question {
+        Question::Boot => boot(database).await.map(|boot| Answer::Booted(Box::new(boot))),
+        Question::Look(at) => look(database, at).await.map(|now| Answer::Looked(Box::new(now))),
+        Question::Write(rows) => write(database, &rows).await.map(Answer::Written),
+    };
+    answer.unwrap_or_else(|error| Answer::Failed { error: error.to_string() })
 }
 
 /// Progress is read before the totals, so that they are at least as new as it says.
