@@ -74,12 +74,12 @@ impl Database {
     pub async fn claim<T: Claim>(&self, life: Life, rows: &[T]) -> Result<(), ClickHouseError> {
         let doing = || format!("inserting into {}", T::TABLE);
         let rows: Vec<T::Columns> = rows.iter().map(Claim::columns).collect();
-        let done = if rows.is_empty() {
-            let check = self.query(include_str!("../queries/life_checked.sql"));
-            check.param("life", life.0).fetch_all::<u8>().await.map(|_| ())
+        let statement = if rows.is_empty() {
+            self.query(include_str!("../queries/life_checked.sql"))
         } else {
-            self.query(T::STATEMENT).param("rows", rows).param("life", life.0).execute().await
+            self.query(T::STATEMENT).param("rows", rows)
         };
+        let done = statement.param("life", life.0).execute().await;
         done.map_err(|error| ClickHouseError::of(doing(), error))
     }
 }
