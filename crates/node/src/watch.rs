@@ -63,26 +63,20 @@ impl Seen {
 }
 
 async fn see(database: &Database) -> Result<Seen, ClickHouseError> {
-    let (life, progress) = in_one_life(database, async || database.progress().await).await?;
-    let progress = progress.into_iter();
-    let progress = progress.map(|row| (Partition(row.partition), Version::from_u64(row.version)));
-    Ok(Seen { life, progress: progress.collect() })
-}
-
-/// What is read between two questions after its life that have one answer.
-async fn in_one_life<T>(
-    database: &Database,
-    read: impl AsyncFn() -> Result<T, ClickHouseError>,
-) -> Result<(Life, T), ClickHouseError> {
     let mut life = database.life().await?;
     loop {
-        let seen = read().await?;
-        let then = database.life().await?;
-        if then == life {
-            return Ok((life, seen));
+        let progress = database.progress().await?.into_iter();
+        if is_still(database, &mut life).await? {
+            let progress = progress.map(|row| (Partition(row.partition), Version::from_u64(row.version)));
+            return Ok(Seen { life, progress: progress.collect() });
         }
-        life = then;
     }
+}
+
+/// True when the server is in this life; else it is told which one it is in.
+async fn is_still(database: &Database, life: &mut Life) -> Result<bool, ClickHouseError> {
+    let before = std::mem::replace(life, database.life().await?);
+    Ok(before == *life)
 }
 
 /// Looks again and again; shows only what is less than before, because a progress that is written while it
@@ -112,9 +106,13 @@ pub async fn keep_looking(
 /// # Errors
 /// When it cannot be asked.
 pub async fn look_at_archive(database: &Database) -> Result<Observed, ClickHouseError> {
-    let read = async || Ok((archived(database).await?, listed(database).await?));
-    let (life, (archived, listed)) = in_one_life(database, read).await?;
-    Ok(Observed { life, archived, listed })
+    let mut life = database.life().await?;
+    loop {
+        let (archived, listed) = (archived(database).await?, listed(database).await?);
+        if is_still(database, &mut life).await? {
+            return Ok(Observed { life, archived, listed });
+        }
+    }
 }
 
 /// Looks at the archive again and again, and shows only what is less than before, or of another life.
