@@ -67,7 +67,7 @@ pub enum Turn {
 
 impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
     /// Resumes from what ClickHouse shows.
-    pub fn new(log: L, sink: S, rules: Rules, shown: Observed) -> Self {
+    pub fn new(log: L, sink: S, rules: Rules, shown: &Observed) -> Self {
         let usage = rules.partitions.all().map(|partition| LaneState::at(shown.archived(partition)));
         let rejects = rules.partitions.all().map(|partition| LaneState::at(shown.listed(partition)));
         let (usage, rejects) = (usage.collect(), rejects.collect());

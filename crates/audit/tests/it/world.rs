@@ -329,5 +329,5 @@ impl World {
 fn archiver(log: &Rc<RefCell<Log>>, sink: &Sink) -> Archiver<Busy, Sink> {
     let rules = Rules { partitions: count(), index_retention_ms: 400 * 86_400_000 };
     let reader = Busy { reader: log.borrow().shipped.reader(), world: Rc::clone(log) };
-    Archiver::new(reader, sink.clone(), rules, sink.0.borrow().shown())
+    Archiver::new(reader, sink.clone(), rules, &sink.0.borrow().shown())
 }

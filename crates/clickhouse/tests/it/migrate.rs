@@ -122,7 +122,7 @@ fn several_processes_may_migrate_at_once() {
                 "INSERT INTO ${t}migrations SELECT name, number, 'older', version + 1 FROM ${t}migrations
             WHERE name LIKE 'view/%'";
             database.execute("going back", views).await.unwrap();
-        })
+        });
     };
     for round in 0..3 {
         let database = nothing();

@@ -27,8 +27,10 @@ pub type LogArchiver = Archiver<Reader, ArchiveWriter>;
 pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LogArchiver, StartError> {
     let seen = watch::look_at_archive(database).await?;
     let writer = ArchiveWriter::start(database.clone())?;
-    tokio::spawn(watch::keep_looking_at_archive(database.clone(), writer.shown(), seen.clone()));
-    Ok(Archiver::new(log.reader(), writer, rules(config, log.partitions()), seen))
+    let shown = writer.shown();
+    let archiver = Archiver::new(log.reader(), writer, rules(config, log.partitions()), &seen);
+    tokio::spawn(watch::keep_looking_at_archive(database.clone(), shown, seen));
+    Ok(archiver)
 }
 
 /// What the archive accepts: what the fold accepts.
