@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task speaks on the terminal")]
 
 mod browser;
+mod compose;
 mod engine;
 mod kafka;
 mod suite;

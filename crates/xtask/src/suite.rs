@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{browser, engine, kafka};
+use crate::{browser, compose, engine, kafka};
 
 /// What one step of the suite is called and does.
 struct Step<'a> {
@@ -42,6 +42,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         Step { name: "engine", run: &|_| engine::fetch().map(|at| println!("{}", at.display())) },
         Step { name: "broker", run: &|_| kafka::install(root).map(|at| println!("{}", at.display())) },
         Step { name: "browser", run: &|_| browser::install(root) },
+        Step { name: "compose", run: &|_| compose::check(root) },
         Step { name: "build", run: &|sh| Ok(cmd!(sh, "cargo test --workspace --locked --no-run").run()?) },
         Step {
             name: "test",

@@ -211,3 +211,22 @@ fn a_secret_is_not_shown() {
     let (_dir, sources) = with_file("[clickhouse]\npassword = 4711\n");
     assert!(!refusal(&sources).contains("4711"), "{}", refusal(&sources));
 }
+
+/// The lines `TALLY__…: value` of the compose file, once each.
+fn variables_of_the_compose_file() -> BTreeMap<String, String> {
+    let text = include_str!("../../../../docker-compose.yml");
+    let lines = text.lines().filter_map(|line| line.trim().split_once(": "));
+    let variables = lines.filter(|(name, _)| name.starts_with("TALLY__"));
+    variables.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned())).collect()
+}
+
+#[test]
+fn every_variable_of_the_compose_file_is_a_setting() {
+    let variables = variables_of_the_compose_file();
+    assert!(variables.len() > 8, "the compose file sets things: {variables:?}");
+    let mut sources = home();
+    sources.environment.extend(variables);
+    let (config, _) = load(&sources).unwrap();
+    assert_eq!(config.kafka.brokers, "kafka:9092");
+    assert_eq!(config.web.ranker_url, "http://rank:8082");
+}
