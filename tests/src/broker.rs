@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::door::Door;
+
 /// As `ops/kafka/pom.xml` has it.
 const VERSION: &str = "4.4.0";
 /// How long a start may take on a busy machine.
@@ -22,6 +24,8 @@ const START_MAX: Duration = Duration::from_mins(3);
 const STOP_MAX: Duration = Duration::from_mins(1);
 /// What a broker says when it serves.
 const SERVES: &str = "Kafka Server started";
+/// The listener for those who prove nothing.
+const PLAIN: &str = "PLAINTEXT";
 const MISSING: &str = "run `cargo xtask fetch`; it needs Java 17 and Maven: \
                        `apt-get install -y openjdk-17-jre-headless maven`";
 
@@ -36,6 +40,8 @@ pub struct Plan {
     pub listeners: Vec<(&'static str, &'static str)>,
     /// Arguments of `StorageTool format` besides those that every broker needs.
     pub format: Vec<String>,
+    /// Clients of the plain listener come through a door: see [`Kafka::door`].
+    pub behind_doors: bool,
 }
 
 /// Running brokers, ended with it. Their diagnostics stay when a test fails.
@@ -50,6 +56,8 @@ struct Node {
     dir: PathBuf,
     /// Port of each listener.
     ports: Vec<(&'static str, u16)>,
+    /// Before the plain listener.
+    door: Option<Door>,
     running: Option<Running>,
 }
 
@@ -70,10 +78,13 @@ impl Kafka {
         for index in 0..plan.brokers {
             let dir = root.path().join(format!("broker-{}", index + 1));
             fs::create_dir(&dir)?;
-            let names =
-                ["PLAINTEXT", "CONTROLLER"].into_iter().chain(plan.listeners.iter().map(|(name, _)| *name));
+            let names = [PLAIN, "CONTROLLER"].into_iter().chain(plan.listeners.iter().map(|(name, _)| *name));
             let ports = free_ports(names)?;
-            nodes.push(Node { dir, ports, running: None });
+            let mut node = Node { dir, ports, door: None, running: None };
+            if plan.behind_doors {
+                node.door = Some(Door::to(node.listener(PLAIN).parse()?)?);
+            }
+            nodes.push(node);
         }
         let mut kafka = Self { nodes, root: Some(root) };
         kafka.configure(plan)?;
@@ -90,7 +101,16 @@ impl Kafka {
     /// Where clients begin.
     #[must_use]
     pub fn brokers(&self) -> String {
-        self.addresses("PLAINTEXT")
+        self.addresses(PLAIN)
+    }
+
+    /// The door before the first broker's plain listener.
+    ///
+    /// # Panics
+    /// When the plan has none.
+    #[must_use]
+    pub fn door(&self) -> &Door {
+        self.nodes.first().and_then(|node| node.door.as_ref()).expect("the plan puts brokers behind doors")
     }
 
     /// The addresses of one listener.
@@ -98,6 +118,13 @@ impl Kafka {
     pub fn addresses(&self, listener: &str) -> String {
         let of = |node: &Node| node.address(listener);
         self.nodes.iter().map(of).collect::<Vec<_>>().join(",")
+    }
+
+    /// Process id of a broker; none while it does not run.
+    #[must_use]
+    pub fn pid(&self, broker: i32) -> Option<u32> {
+        let index = usize::try_from(broker - 1).ok()?;
+        self.nodes.get(index)?.running.as_ref().map(|running| running.java.id())
     }
 
     /// SIGKILL, and waits for the end. Brokers are numbered from 1, as their ids are.
@@ -150,9 +177,12 @@ impl Kafka {
         let copies = plan.brokers;
         let in_sync = if copies > 1 { 2 } else { 1 };
         for (index, node) in self.nodes.iter().enumerate() {
-            let listeners: Vec<String> =
-                node.ports.iter().map(|(name, port)| format!("{name}://127.0.0.1:{port}")).collect();
-            let listeners = listeners.join(",");
+            let each = |address: &dyn Fn(&str) -> String| {
+                let one = |(name, _): &(&str, u16)| format!("{name}://{}", address(name));
+                node.ports.iter().map(one).collect::<Vec<_>>().join(",")
+            };
+            let listeners = each(&|name| node.listener(name));
+            let advertised = each(&|name| node.address(name));
             let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
             for (name, protocol) in &plan.listeners {
                 write!(protocols, ",{name}:{protocol}")?;
@@ -162,7 +192,7 @@ impl Kafka {
                  node.id={}\n\
                  controller.quorum.bootstrap.servers={controllers}\n\
                  listeners={listeners}\n\
-                 advertised.listeners={listeners}\n\
+                 advertised.listeners={advertised}\n\
                  controller.listener.names=CONTROLLER\n\
                  inter.broker.listener.name=PLAINTEXT\n\
                  listener.security.protocol.map={protocols}\n\
@@ -297,7 +327,16 @@ impl Running {
 }
 
 impl Node {
+    /// Where clients are to knock.
     fn address(&self, listener: &str) -> String {
+        match &self.door {
+            Some(door) if listener == PLAIN => door.address().to_string(),
+            _ => self.listener(listener),
+        }
+    }
+
+    /// Where the broker itself listens.
+    fn listener(&self, listener: &str) -> String {
         let found = self.ports.iter().find(|(name, _)| *name == listener);
         let (_, port) = found.expect("the listener is in the plan");
         format!("127.0.0.1:{port}")

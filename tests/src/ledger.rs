@@ -128,6 +128,8 @@ impl Ledger {
 pub struct Producer {
     chance: Seeded,
     newest_ms: i64,
+    /// No event leaves a window within this time.
+    margin_ms: i64,
     made: Vec<Event>,
 }
 
@@ -140,7 +142,21 @@ impl Producer {
     /// Its events occurred in the 40 days up to `newest_ms`.
     #[must_use]
     pub const fn new(seed: u64, newest_ms: i64) -> Self {
-        Self { chance: Seeded(seed), newest_ms, made: Vec::new() }
+        Self { chance: Seeded(seed), newest_ms, margin_ms: 0, made: Vec::new() }
+    }
+
+    /// The same while the clock goes on: whatever minute it shows within `margin_ms`, totals are the same.
+    #[must_use]
+    pub fn with_margin(self, margin_ms: i64) -> Self {
+        Self { margin_ms, ..self }
+    }
+
+    /// So long before the newest, and not shortly before the end of a window.
+    fn back_ms(&mut self) -> i64 {
+        let back = i64::try_from(self.chance.below(SPAN_MS)).unwrap_or(0);
+        let ends = WINDOWS.iter().filter_map(|(_, length)| length.map(|minutes| minutes * MINUTE_MS));
+        let mut near = ends.filter(|end| (end - self.margin_ms..=*end).contains(&back));
+        near.next().map_or(back, |end| end - self.margin_ms)
     }
 
     /// 20 to 59 reports.
@@ -164,7 +180,7 @@ impl Producer {
                 return as_it_was;
             }
         }
-        let back = i64::try_from(self.chance.below(SPAN_MS)).unwrap_or(0);
+        let back = self.back_ms();
         let event = Event {
             who: self.chance.below(PEOPLE),
             id: format!("event-{known}"),

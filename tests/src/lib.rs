@@ -3,6 +3,8 @@
 mod binary;
 pub mod blow;
 pub mod broker;
+pub mod door;
+pub mod fleet;
 pub mod http;
 pub mod installation;
 pub mod ledger;

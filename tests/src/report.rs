@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::blow::{Blow, Phase};
-
-/// Blows by kind and phase, and how long the installation took to serve again.
+/// Blows by two of their sides, and how long the installation took to serve again.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    blows: BTreeMap<(Blow, Phase), u32>,
+    /// In the order in which they are shown.
+    columns: Vec<String>,
+    blows: BTreeMap<(String, String), u32>,
+    kills: u32,
     serving_again: Vec<Duration>,
     current_again: Vec<Duration>,
     /// How often everything published was held against the ledger.
@@ -21,15 +22,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// A blow fell.
-    pub fn hit(&mut self, phase: Phase, blow: Blow) {
-        *self.blows.entry((blow, phase)).or_default() += 1;
+    /// No blow yet.
+    pub fn with_columns(columns: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        Self { columns: columns.into_iter().map(|column| column.to_string()).collect(), ..Self::default() }
     }
 
-    /// How many of them killed.
+    /// A blow fell.
+    pub fn hit(&mut self, row: impl fmt::Display, column: impl fmt::Display, killed: bool) {
+        *self.blows.entry((row.to_string(), column.to_string())).or_default() += 1;
+        self.kills += u32::from(killed);
+    }
+
+    /// How many of them killed a process.
     #[must_use]
-    pub fn kills(&self) -> u32 {
-        self.blows.iter().filter(|((blow, _), _)| blow.kills()).map(|(_, count)| count).sum()
+    pub const fn kills(&self) -> u32 {
+        self.kills
     }
 
     /// From the start of a process that follows a killed one until it serves.
@@ -58,14 +65,14 @@ fn spread(times: &[Duration]) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phases = [Phase::Starting, Phase::Taking, Phase::Settling];
         write!(f, "{:<14}", "")?;
-        phases.iter().try_for_each(|phase| write!(f, "{phase:>10}"))?;
-        let blows: std::collections::BTreeSet<Blow> = self.blows.keys().map(|(blow, _)| *blow).collect();
-        for blow in blows {
-            write!(f, "\n{blow:<14}")?;
-            for phase in phases {
-                write!(f, "{:>10}", self.blows.get(&(blow, phase)).copied().unwrap_or(0))?;
+        self.columns.iter().try_for_each(|column| write!(f, "{column:>10}"))?;
+        let rows: std::collections::BTreeSet<&String> = self.blows.keys().map(|(row, _)| row).collect();
+        for row in rows {
+            write!(f, "\n{row:<14}")?;
+            for column in &self.columns {
+                let count = self.blows.get(&(row.clone(), column.clone()));
+                write!(f, "{:>10}", count.copied().unwrap_or(0))?;
             }
         }
         write!(

@@ -35,15 +35,8 @@ enum Task {
     },
     /// Run every test there is; fails if any fails.
     Test,
-    /// Kill and freeze an installation at random, and hold what it publishes against a ledger.
-    Torture {
-        /// End after so many kills.
-        #[arg(long, default_value_t = 1_000, value_name = "N")]
-        kills: u64,
-        /// Which blows fall when; a run is repeated by its seed, as far as the machine's timing lets it.
-        #[arg(long, default_value_t = 1, value_name = "N")]
-        seed: u64,
-    },
+    /// Kill, freeze and cut off installations at random, and hold what they publish against a ledger.
+    Torture(torture::Torture),
     /// Fetch the ClickHouse engine and the Kafka broker of the tests into the cache and print where they lie.
     Fetch,
     /// Check what no compiler checks: rings, names, lengths, links, SQL; also a part of `test`.
@@ -56,7 +49,7 @@ fn main() -> ExitCode {
     let outcome = match cli.task {
         Task::Up { args } => up::run(&root, &args),
         Task::Test => suite::run(&root),
-        Task::Torture { kills, seed } => torture::run(&root, kills, seed),
+        Task::Torture(torture) => torture::run(&root, torture),
         Task::Fetch => fetch(&root),
         Task::Tidy => tidy::run(&root),
     };

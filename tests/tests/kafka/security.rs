@@ -77,6 +77,7 @@ fn plan(store: &Path) -> Plan {
         brokers: 1,
         settings: settings.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         listeners: vec![("SCRAM", "SASL_SSL"), ("TOKEN", "SASL_PLAINTEXT")],
+        behind_doors: false,
         format: vec!["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]")],
     }
 }

@@ -3,6 +3,8 @@
 //! `TALLY_TORTURE_KILLS` and `TALLY_TORTURE_SEED` say how many and which; `cargo xtask torture` sets them.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
+mod parts;
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -31,8 +33,8 @@ struct Torture {
     chance: Seeded,
     producer: Producer,
     ledger: Ledger,
-    /// What the last request before a death held: nobody knows what became of it.
-    unsure: Vec<Event>,
+    /// What the last request before each death held: nobody knows what became of it.
+    unsure: Vec<Vec<Event>>,
     clock_ms: i64,
     up: Option<(Up, Owner)>,
     report: Report,
@@ -48,26 +50,35 @@ impl Torture {
             unsure: Vec::new(),
             clock_ms: BASE_MS,
             up: None,
-            report: Report::default(),
+            report: Report::with_columns([Phase::Starting, Phase::Taking, Phase::Settling]),
         }
     }
 
-    /// Starts what does not run, sends again what is unsure, and looks at everything it publishes.
-    fn revive(&mut self) {
-        if self.up.is_none() {
-            self.clock_ms += LIFE_MS;
-            let begun = Instant::now();
-            let mut up = self.installation.spawn(self.clock_ms).unwrap();
-            let owner = up.ready().unwrap();
-            self.report.serves_again(begun.elapsed());
-            settle(&owner).unwrap();
-            self.report.is_current_again(begun.elapsed());
-            self.up = Some((up, owner));
+    /// Starts what does not run. When it was started, if it was.
+    fn start(&mut self) -> Option<Instant> {
+        if self.up.is_some() {
+            return None;
         }
-        let (up, owner) = self.up.as_ref().unwrap();
-        if !self.unsure.is_empty() {
-            post(owner, &self.unsure).unwrap();
-            self.ledger.acknowledged(&std::mem::take(&mut self.unsure));
+        self.clock_ms += LIFE_MS;
+        let begun = Instant::now();
+        let mut up = self.installation.spawn(self.clock_ms).unwrap();
+        let owner = up.ready().unwrap();
+        self.report.serves_again(begun.elapsed());
+        self.up = Some((up, owner));
+        Some(begun)
+    }
+
+    /// Sends again what is unsure, and holds everything published against the ledger.
+    fn compare(&mut self) {
+        let started = self.start();
+        let (up, owner) = self.up.as_ref().expect("it was started");
+        if let Some(begun) = started {
+            settle(owner).unwrap();
+            self.report.is_current_again(begun.elapsed());
+        }
+        for batch in self.unsure.drain(..) {
+            post(owner, &batch).unwrap();
+            self.ledger.acknowledged(&batch);
         }
         settle(owner).unwrap();
         let truth = self.ledger.totals(self.clock_ms);
@@ -86,12 +97,16 @@ impl Torture {
         let moment = Duration::from_millis(self.chance.below(60));
         if phase == Phase::Starting {
             self.kill_while_it_starts(moment * 20);
-            return self.report.hit(phase, blow);
+            return self.report.hit(blow, phase, blow.kills());
         }
-        self.revive();
+        // A few deaths in a row are compared as one: what one leaves undone the next one meets.
+        if self.chance.below(3) == 0 {
+            self.compare();
+        }
+        self.start();
         let batches = 1 + self.chance.below(30);
         let freeze_for = Duration::from_millis(self.chance.below(FREEZE_MS_MAX));
-        let (up, owner) = self.up.take().expect("it was revived");
+        let (up, owner) = self.up.take().expect("it was started");
         let (producer, ledger) = (&mut self.producer, &mut self.ledger);
         let (left, unsure) = std::thread::scope(|scope| {
             let (told, heard) = mpsc::channel();
@@ -115,8 +130,8 @@ impl Torture {
             std::thread::sleep(moment);
             (strike(blow, up, freeze_for), posting.join().expect("posting does not panic"))
         });
-        self.unsure = unsure;
-        self.report.hit(phase, blow);
+        self.unsure.extend(Some(unsure).filter(|batch| !batch.is_empty()));
+        self.report.hit(blow, phase, blow.kills());
         self.up = left.map(|up| (up, owner));
     }
 
@@ -178,12 +193,13 @@ fn what_was_acknowledged_is_counted_once_through_every_blow() {
     println!("TALLY_TORTURE_KILLS={kills} TALLY_TORTURE_SEED={seed}");
     let mut torture = Torture::new(seed);
     while u64::from(torture.report.kills()) < kills {
+        let before = torture.report.kills();
         torture.round();
-        if torture.report.checks % 50 == 49 {
+        if torture.report.kills() / 50 > before / 50 {
             println!("{} of {kills} kills", torture.report.kills());
         }
     }
-    torture.revive();
+    torture.compare();
     torture.report.reports = torture.ledger.reports;
     torture.report.events = torture.ledger.events();
     println!("{}", torture.report);

@@ -1,0 +1,219 @@
+//! The parts as processes of their own, with a broker and an engine: each is killed, frozen or stopped, and what lies
+//! between them is cut, blocked or slowed, while a ledger keeps what was acknowledged.
+
+use std::fmt;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use tally_tests::door::Pass;
+use tally_tests::fleet::{Fleet, Member};
+use tally_tests::installation::{freeze, people, post, published, published_hours, settle, verify};
+use tally_tests::ledger::{Event, Ledger, Producer};
+use tally_tests::report::Report;
+use tally_tests::seeded::Seeded;
+
+use crate::{post_until_death, setting};
+
+/// Longer than a run takes: no event leaves a window meanwhile.
+const MARGIN_MS: i64 = 8 * 3_600_000;
+/// Past this an aggregator that says nothing has lost its partitions to the other.
+const SESSION_MS: u64 = 6_500;
+
+/// What is done to what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    /// SIGKILL, and a new start.
+    Kill(Member),
+    /// SIGKILL, and the others go on without it until everything was compared.
+    KillForLong(Member),
+    /// SIGSTOP, and SIGCONT after so many ms.
+    Freeze(Member, u64),
+    /// Ctrl-C: its partitions go to the other one, and some come back later.
+    Stop(Member),
+    /// The door before the broker or ClickHouse, for so many ms.
+    Door(Way, Pass, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Kafka,
+    ClickHouse,
+}
+
+impl Act {
+    fn choose(chance: &mut Seeded) -> Self {
+        let member = *pick(chance, &Member::ALL);
+        let aggregator = *pick(chance, &[Member::AggregateOne, Member::AggregateTwo]);
+        let way = *pick(chance, &[Way::Kafka, Way::ClickHouse]);
+        let time_ms = 50 + chance.below(2_000);
+        match chance.below(20) {
+            0..=11 => Self::Kill(member),
+            12 => Self::KillForLong(aggregator),
+            13..=14 => Self::Freeze(member, time_ms),
+            15 => Self::Freeze(aggregator, SESSION_MS + time_ms),
+            16 => Self::Stop(aggregator),
+            17 => Self::Door(way, Pass::Shut, time_ms),
+            18 => Self::Door(way, Pass::Blocked, time_ms),
+            _ => Self::Door(way, Pass::Slow(Duration::from_millis(5)), time_ms),
+        }
+    }
+
+    const fn kills(self) -> bool {
+        matches!(self, Self::Kill(_) | Self::KillForLong(_))
+    }
+
+    fn row(self) -> String {
+        match self {
+            Self::Kill(member) | Self::KillForLong(member) | Self::Freeze(member, _) | Self::Stop(member) => {
+                member.to_string()
+            }
+            Self::Door(Way::Kafka, ..) => "way to Kafka".to_owned(),
+            Self::Door(Way::ClickHouse, ..) => "to ClickHouse".to_owned(),
+        }
+    }
+}
+
+const COLUMNS: [&str; 8] =
+    ["killed", "replaced", "frozen", "outslept", "stopped", "cut", "blocked", "slowed"];
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kill(_) => "killed",
+            Self::KillForLong(_) => "replaced",
+            Self::Freeze(_, SESSION_MS..) => "outslept",
+            Self::Freeze(..) => "frozen",
+            Self::Stop(_) => "stopped",
+            Self::Door(_, Pass::Shut, _) => "cut",
+            Self::Door(_, Pass::Blocked, _) => "blocked",
+            Self::Door(..) => "slowed",
+        })
+    }
+}
+
+fn pick<'a, T>(chance: &mut Seeded, from: &'a [T]) -> &'a T {
+    let at = chance.below(u64::try_from(from.len()).unwrap_or(1));
+    from.get(usize::try_from(at).unwrap_or(0)).expect("there is something to choose from")
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+    i64::try_from(since.as_millis()).expect("ms fit 63 bits")
+}
+
+struct Torture {
+    fleet: Fleet,
+    chance: Seeded,
+    producer: Producer,
+    ledger: Ledger,
+    unsure: Vec<Event>,
+    report: Report,
+}
+
+impl Torture {
+    fn new(seed: u64) -> Self {
+        Self {
+            fleet: Fleet::start().unwrap(),
+            chance: Seeded(seed),
+            producer: Producer::new(seed, now_ms()).with_margin(MARGIN_MS),
+            ledger: Ledger::default(),
+            unsure: Vec::new(),
+            report: Report::with_columns(COLUMNS),
+        }
+    }
+
+    /// One blow while usage is taken, and then everything published is held against the ledger.
+    fn round(&mut self) {
+        let act = Act::choose(&mut self.chance);
+        let batches = 1 + self.chance.below(15);
+        let owner = self.fleet.owner().unwrap();
+        let (fleet, producer, ledger) = (&mut self.fleet, &mut self.producer, &mut self.ledger);
+        self.unsure = std::thread::scope(|scope| {
+            let (told, heard) = mpsc::channel();
+            let posting =
+                scope.spawn(move || post_until_death(&owner, batches + 10, producer, ledger, &told));
+            for _ in 0..batches {
+                // Whoever posts may have met the end of the collector before.
+                if heard.recv().is_err() {
+                    break;
+                }
+            }
+            strike(fleet, act);
+            posting.join().expect("posting does not panic")
+        });
+        self.report.hit(act.row(), act, act.kills());
+        let away = match act {
+            Act::KillForLong(member) => Some(member),
+            _ => None,
+        };
+        for away in [away, None].iter().skip(usize::from(away.is_none())) {
+            if let Err(why) = self.compare(act, *away) {
+                assert_eq!(format!("{why:#}"), "", "after {act:?}, {away:?} away:\n{}", self.fleet.said());
+            }
+        }
+    }
+
+    /// Holds everything published against the ledger, with one of the parts still away or with all.
+    fn compare(&mut self, after: Act, away: Option<Member>) -> Result<()> {
+        let took = self.fleet.revive_but(away)?;
+        let owner = self.fleet.owner()?;
+        let begun = Instant::now();
+        if !self.unsure.is_empty() {
+            post(&owner, &self.unsure)?;
+            self.ledger.acknowledged(&std::mem::take(&mut self.unsure));
+        }
+        settle(&owner)?;
+        if after.kills() {
+            self.report.serves_again(took);
+            self.report.is_current_again(took + begun.elapsed());
+        }
+        let board = people(&self.fleet.run(&["top", "--limit", "1000", "--json"])?)?;
+        let findings = verify(&owner)?;
+        assert_eq!(published(&owner)?, self.ledger.totals(now_ms()), "after {after:?}");
+        assert_eq!(published_hours(&owner)?, self.ledger.hours(), "after {after:?}");
+        assert_eq!(board, self.ledger.tokens_30d(now_ms()), "after {after:?}");
+        assert_eq!((findings.differences_total, findings.differences), (0, vec![]), "after {after:?}");
+        assert_eq!(usize::try_from(findings.checked.events)?, self.ledger.events());
+        self.report.checks += 1;
+        Ok(())
+    }
+}
+
+fn strike(fleet: &mut Fleet, act: Act) {
+    let frozen = |fleet: &Fleet, member: Member, ms: u64| {
+        let id = fleet.pid(member).expect("everyone runs before a blow");
+        freeze(id, Duration::from_millis(ms)).unwrap();
+    };
+    match act {
+        Act::Kill(member) | Act::KillForLong(member) => fleet.kill(member).unwrap(),
+        Act::Freeze(member, ms) => frozen(fleet, member, ms),
+        Act::Stop(part) => fleet.stop(part).unwrap(),
+        Act::Door(way, pass, ms) => {
+            let door = match way {
+                Way::Kafka => fleet.kafka_door(),
+                Way::ClickHouse => fleet.clickhouse_door(),
+            };
+            door.set(pass);
+            std::thread::sleep(Duration::from_millis(ms));
+            door.set(Pass::Open);
+        }
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_counted_once_whichever_part_is_hit() {
+    let (kills, seed) = (setting("TALLY_TORTURE_PART_KILLS", 12), setting("TALLY_TORTURE_SEED", 1));
+    println!("TALLY_TORTURE_PART_KILLS={kills} TALLY_TORTURE_SEED={seed}");
+    let mut torture = Torture::new(seed);
+    while u64::from(torture.report.kills()) < kills {
+        let before = torture.report.kills();
+        torture.round();
+        if torture.report.kills() / 50 > before / 50 {
+            println!("{} of {kills} kills", torture.report.kills());
+        }
+    }
+    torture.report.reports = torture.ledger.reports;
+    torture.report.events = torture.ledger.events();
+    println!("{}", torture.report);
+}
