@@ -37,7 +37,8 @@ fn remedy(code: Code, trouble: &str) -> &'static str {
             "give this user READ and DESCRIBE on the groups that begin with the prefix"
         }
         Code::FencedInstanceId => {
-            "two processes have one instance name: stop one of them or give it another name, then start this one again"
+            "it joins again by itself; where this goes on, two processes have one instance name: stop one of them, or give \
+             it another kafka.instance"
         }
         Code::InconsistentGroupProtocol => {
             "another program is in this group: stop it, or choose another kafka.prefix"

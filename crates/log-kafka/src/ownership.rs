@@ -38,6 +38,11 @@ use member::Member;
 const EVENTS_MAX: usize = 100;
 /// Lag monitors look every few seconds.
 const HINT_EVERY: Duration = Duration::from_secs(1);
+/// Who was fenced joins again after so long, and after twice as long each time that follows soon.
+const REJOIN_AFTER: Duration = Duration::from_secs(1);
+const REJOIN_AFTER_MAX: Duration = Duration::from_secs(64);
+/// A membership that lasted so long begins with the short wait again.
+const LASTED: Duration = Duration::from_mins(5);
 
 /// What the group changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,10 @@ pub struct Membership {
     instance: String,
     consumer: BaseConsumer<Member>,
     held: Held,
+    joined: Instant,
+    /// When to join again, once the group has taken another for this member.
+    fenced_until: Option<Instant>,
+    rejoin_after: Duration,
     /// Told and not yet committed.
     hints: BTreeMap<Partition, Offset>,
     hinted: Instant,
@@ -78,18 +87,23 @@ pub struct Membership {
 
 impl Membership {
     pub(crate) fn join(installed: Arc<Installed>, group: &str, instance: &str) -> Result<Self, LogError> {
-        let config = &installed.config;
-        let group = format!("{}{group}", config.prefix);
-        let doing = || joining(&group, instance);
-        let consumer =
-            BaseConsumer::from_config_and_context(&config.member(&group, instance), Member::new(config))
-                .map_err(|error| refused(doing(), &error, None))?;
-        introduce(&consumer, Duration::from_millis(config.answer_timeout_ms.into()))?;
-        let topic = installed.name(Topic::Usage);
-        consumer.subscribe(&[topic]).map_err(|error| refused(doing(), &error, None))?;
-        let (instance, hinted) = (instance.to_owned(), Instant::now());
-        let (held, hints) = (Held::default(), BTreeMap::new());
-        Ok(Self { installed, group, instance, consumer, held, hints, hinted, hints_sent: 0, trouble: None })
+        let group = format!("{}{group}", installed.config.prefix);
+        let consumer = subscribed(&installed, &group, instance)?;
+        let (instance, now) = (instance.to_owned(), Instant::now());
+        Ok(Self {
+            installed,
+            group,
+            instance,
+            consumer,
+            held: Held::default(),
+            joined: now,
+            fenced_until: None,
+            rejoin_after: REJOIN_AFTER,
+            hints: BTreeMap::new(),
+            hinted: now,
+            hints_sent: 0,
+            trouble: None,
+        })
     }
 
     /// What has changed since the last turn, in order. Takes a few ms at most, and is to be called every second at
@@ -97,10 +111,14 @@ impl Membership {
     ///
     /// # Errors
     /// Nothing that is held changes by an error, and the next turn may be better: the group may not be joined, or the
-    /// topic not seen. One is final: another process has joined under this instance's name. Then everything was lost,
-    /// which an earlier turn has said, and every turn fails alike.
+    /// topic not seen. Where the group has taken another for this member, everything was lost, which an earlier turn has
+    /// said, and turns fail until it joins again: because another process has its name, or because what it told its
+    /// broker before a crash arrived after it had come back.
     pub fn turn(&mut self) -> Result<Vec<Change>, LogError> {
         let now = Instant::now();
+        if self.fenced_until.is_some_and(|until| now >= until) {
+            self.join_again(now)?;
+        }
         self.serve();
         let mut changes = self.hear(now);
         self.answer(now, &mut changes);
@@ -109,6 +127,7 @@ impl Membership {
         }
         if let Some((code, why)) = self.consumer.client().fatal_error() {
             changes.extend(self.held.all_lost());
+            self.fenced_until.get_or_insert(now + self.rejoin_after);
             self.trouble = Some(service(joining(&self.group, &self.instance), code, Some(&why)));
         }
         match self.trouble.take() {
@@ -117,6 +136,31 @@ impl Membership {
                 self.trouble = trouble;
                 Ok(changes)
             }
+        }
+    }
+
+    fn join_again(&mut self, now: Instant) -> Result<(), LogError> {
+        // Where this fails, it is tried again as late as if it had not.
+        let lasted = now.duration_since(self.joined) > LASTED;
+        self.rejoin_after = if lasted { REJOIN_AFTER } else { REJOIN_AFTER_MAX.min(self.rejoin_after * 2) };
+        self.fenced_until = Some(now + self.rejoin_after);
+        let consumer = subscribed(&self.installed, &self.group, &self.instance)?;
+        self.let_go();
+        self.consumer = consumer;
+        self.held = Held::default();
+        (self.joined, self.fenced_until) = (now, None);
+        Ok(())
+    }
+
+    /// Answers whatever the client still waits for: nobody takes its turns any more.
+    fn let_go(&mut self) {
+        self.consumer.context().close();
+        for said in self.consumer.context().take().into_iter().flatten() {
+            drop(self.held.hear(said, Instant::now()));
+        }
+        let _lost = self.held.all_lost();
+        if let Some(Answer { give, .. }) = self.held.answer(Instant::now()) {
+            self.give(&give);
         }
     }
 
@@ -247,17 +291,21 @@ impl fmt::Debug for Membership {
 }
 
 impl Drop for Membership {
-    /// The client waits for an answer to everything that the group asks back, and nobody takes turns any more.
     fn drop(&mut self) {
-        self.consumer.context().close();
-        for said in self.consumer.context().take().into_iter().flatten() {
-            drop(self.held.hear(said, Instant::now()));
-        }
-        let _lost = self.held.all_lost();
-        if let Some(Answer { give, .. }) = self.held.answer(Instant::now()) {
-            self.give(&give);
-        }
+        self.let_go();
     }
+}
+
+/// A client that the group may give partitions to.
+fn subscribed(installed: &Installed, group: &str, instance: &str) -> Result<BaseConsumer<Member>, LogError> {
+    let config = &installed.config;
+    let doing = || joining(group, instance);
+    let consumer =
+        BaseConsumer::from_config_and_context(&config.member(group, instance), Member::new(config))
+            .map_err(|error| refused(doing(), &error, None))?;
+    introduce(&consumer, Duration::from_millis(config.answer_timeout_ms.into()))?;
+    consumer.subscribe(&[installed.name(Topic::Usage)]).map_err(|error| refused(doing(), &error, None))?;
+    Ok(consumer)
 }
 
 fn joining(group: &str, instance: &str) -> String {

@@ -82,7 +82,7 @@ pub fn follow(
         Err(LogError::Service { .. }) if stop.is_asked() => Ok(Next::End),
         Err(error @ LogError::Service { .. }) => {
             is_away = true;
-            telling.tell_failure(&part, error.to_string());
+            telling.tell_trouble(&part, error.to_string());
             Ok(Next::RestFor(PAUSE))
         }
         Err(error) => Err(error),

@@ -130,7 +130,7 @@ impl Seats {
                 }
                 Err(error) => {
                     self.due.insert(partition, now + AGAIN);
-                    self.shared.tell_failure(&name(partition), error.to_string());
+                    self.shared.tell_trouble(&name(partition), error.to_string());
                 }
             }
         }
