@@ -116,6 +116,8 @@ impl Fleet {
             ("CLICKHOUSE__URL", format!("http://{}", clickhouse_door.address())),
             ("KAFKA__SESSION_TIMEOUT_MS", "6000".to_owned()),
             ("RANKER__SNAPSHOT_INTERVAL_S", "1".to_owned()),
+            // So that blows fall before, within and after checkpoints.
+            ("STORE__CHECKPOINT_INTERVAL_S", "1".to_owned()),
             ("SECRET_FILE", at("secret")),
         ];
         let settings = settings.map(|(key, value)| (format!("TALLY__{key}"), value)).to_vec();

@@ -40,13 +40,13 @@ impl Report {
     }
 
     /// From the start of a process that follows a killed one until it serves.
-    pub fn serves_again(&mut self, after: Duration) {
-        self.serving_again.push(after);
+    pub fn serves_again(&mut self, after: impl Into<Option<Duration>>) {
+        self.serving_again.extend(after.into());
     }
 
     /// Until everything acknowledged before is published and archived.
-    pub fn is_current_again(&mut self, after: Duration) {
-        self.current_again.push(after);
+    pub fn is_current_again(&mut self, after: impl Into<Option<Duration>>) {
+        self.current_again.extend(after.into());
     }
 }
 
