@@ -28,6 +28,8 @@ pub enum Blow {
     FreezeTally,
     /// The same to the engine.
     FreezeEngine,
+    /// No room on its disk, for a while.
+    FillDisk,
 }
 
 impl Blow {
@@ -56,18 +58,20 @@ impl fmt::Display for Blow {
             Self::KillEngine => "kill engine",
             Self::FreezeTally => "freeze tally",
             Self::FreezeEngine => "freeze engine",
+            Self::FillDisk => "fill disk",
         })
     }
 }
 
 /// The next blow and its phase. While it starts, only all of it can be hit: nobody knows its parts yet.
 pub fn choose(chance: &mut Seeded) -> (Phase, Blow) {
-    let blow = match chance.below(10) {
+    let blow = match chance.below(11) {
         0..=2 => Blow::KillTally,
         3..=5 => Blow::KillBoth,
         6..=7 => Blow::KillEngine,
         8 => Blow::FreezeTally,
-        _ => Blow::FreezeEngine,
+        9 => Blow::FreezeEngine,
+        _ => Blow::FillDisk,
     };
     let phase = match chance.below(5) {
         0 if blow == Blow::KillBoth => Phase::Starting,

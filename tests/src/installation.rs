@@ -19,6 +19,7 @@ use tally_domain::planted::Bug;
 use crate::binary::{self, Build};
 use crate::http;
 use crate::ledger::{CLASSES, Event, Hours, Totals, WINDOWS};
+use crate::volume::Volume;
 
 /// How long a start may take on a busy machine.
 const START_MAX: Duration = Duration::from_mins(3);
@@ -67,6 +68,8 @@ impl Owner {
 /// Everything a test writes, gone with it.
 #[derive(Debug)]
 pub struct Installation {
+    /// First, so that it is gone before the directory that it is mounted on.
+    volume: Option<Volume>,
     root: tempfile::TempDir,
 }
 
@@ -76,7 +79,26 @@ impl Installation {
     /// # Errors
     /// What the file system refuses.
     pub fn new() -> Result<Self> {
-        Ok(Self { root: tempfile::tempdir().context("making a directory")? })
+        Ok(Self { volume: None, root: tempfile::tempdir().context("making a directory")? })
+    }
+
+    /// Empty, with a data directory that is a volume of `mib` MiB.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn on_volume(mib: u32) -> Result<Self> {
+        let installation = Self::new()?;
+        let volume = Volume::on(&installation.data(), mib)?;
+        Ok(Self { volume: Some(volume), ..installation })
+    }
+
+    /// The volume that its data directory is.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub const fn volume(&self) -> &Volume {
+        self.volume.as_ref().expect("it was made on a volume")
     }
 
     /// Its data directory.
@@ -151,7 +173,8 @@ impl Installation {
             .process_group(0)
             .spawn()
             .context("starting tally up")?;
-        Ok(Up { child, data: self.data(), said })
+        let data = self.volume.as_ref().map_or_else(|| self.data(), |volume| volume.seen().to_owned());
+        Ok(Up { child, data, said })
     }
 
     /// A command on this data directory; it takes any free ports and says warnings only.
@@ -173,7 +196,9 @@ impl Installation {
     }
 
     fn command_of(&self, build: Build, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(binary::path(build)?);
+        let program = binary::path(build)?;
+        let mut command =
+            self.volume.as_ref().map_or_else(|| Command::new(program), |volume| volume.within(program));
         without_settings(&mut command);
         command
             .args(arguments)

@@ -10,3 +10,4 @@ pub mod installation;
 pub mod ledger;
 pub mod report;
 pub mod seeded;
+pub mod volume;

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -234,77 +234,18 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// `tally up` whose data directory is a volume of its own, seen through its process.
-struct Volume {
-    child: Child,
-    data: PathBuf,
-}
-
-impl Volume {
-    /// A mount in a namespace of its own needs no privilege and is gone with the process.
-    fn command(installation: &Installation, mib: u32) -> Command {
-        let tally = installation.command(CLOCK_MS, &["up"]).unwrap();
-        let data = installation.data();
-        fs::create_dir_all(&data).unwrap();
-        let mount = format!("mount -t tmpfs -o size={mib}m tmpfs '{}' && exec \"$0\" \"$@\"", data.display());
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", &mount]);
-        command.arg(tally.get_program()).args(tally.get_args());
-        surroundings(&tally, &mut command);
-        command
-    }
-
-    fn start(installation: &Installation, mib: u32) -> (Self, Owner) {
-        let mut command = Self::command(installation, mib);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let inside = installation.data();
-        let data = Path::new("/proc")
-            .join(child.id().to_string())
-            .join("root")
-            .join(inside.strip_prefix("/").unwrap());
-        let volume = Self { child, data };
-        let mut owner = None;
-        until("the start", || {
-            owner = Owner::read(&volume.data);
-            owner.is_some()
-        });
-        (volume, owner.expect("it was read"))
-    }
-
-    /// Leaves `left` bytes free.
-    fn fill(&self, left: u64) {
-        use std::io::Write;
-        let path = self.data.join("filler");
-        let mut filler = fs::File::create(&path).unwrap();
-        let block = vec![0; 1 << 16];
-        while filler.write_all(&block).is_ok() {}
-        let length = filler.metadata().unwrap().len();
-        filler.set_len(length - left).unwrap();
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.data.join("filler")).unwrap();
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 #[test]
 fn a_disk_without_room_is_named_at_the_start() {
-    let installation = Installation::new().unwrap();
-    let ran = Answer::of(&mut Volume::command(&installation, 8)).unwrap();
+    let ran = Installation::on_volume(8).unwrap().run_at(CLOCK_MS, &["up"]).unwrap();
     refused(&ran, 4, &["not enough disk", "free some or choose another directory"]);
 }
 
 #[test]
 fn a_disk_that_fills_up_refuses_and_goes_on_when_there_is_room() {
-    let installation = Installation::new().unwrap();
-    let (volume, owner) = Volume::start(&installation, 330);
+    let installation = Installation::on_volume(330).unwrap();
+    let volume = installation.volume();
+    let mut up = installation.spawn(CLOCK_MS).unwrap();
+    let owner = up.ready().unwrap();
     let mut ledger = Ledger::default();
     let mut batches = (0..)
         .map(|nth: u32| (0..2_000).map(|of| event(&format!("event-{nth}-{of}"), 5)).collect::<Vec<Event>>());
@@ -313,7 +254,7 @@ fn a_disk_that_fills_up_refuses_and_goes_on_when_there_is_room() {
     ledger.acknowledged(&first);
     settle(&owner).unwrap();
     // Room for some batches in the log, and then none: neither for the log, nor for the state or the tables.
-    volume.fill(4 << 20);
+    volume.fill(4 << 20).unwrap();
     let refused = loop {
         let batch = batches.next().unwrap();
         match post(&owner, &batch) {
@@ -324,7 +265,7 @@ fn a_disk_that_fills_up_refuses_and_goes_on_when_there_is_room() {
     assert!(refused.1.contains("503") && refused.1.contains("No space left on device"), "{}", refused.1);
     assert!(refused.1.contains("free space on this volume"), "{}", refused.1);
     until("the state needs room", || health(&owner).contains("No space left on device"));
-    volume.free();
+    volume.free().unwrap();
     until("it goes on", || health(&owner) == "ready\n");
     post(&owner, &refused.0).unwrap();
     ledger.acknowledged(&refused.0);

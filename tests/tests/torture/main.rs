@@ -15,13 +15,26 @@ use tally_tests::installation::{
 use tally_tests::ledger::{Event, Ledger, Producer};
 use tally_tests::report::Report;
 use tally_tests::seeded::Seeded;
+use tally_tests::volume::Volume;
 
 /// 2026-02-13T00:00:00Z.
 const BASE_MS: i64 = 1_770_940_800_000;
 /// Each life begins seven hours after the one before: windows move across the deaths.
 const LIFE_MS: i64 = 7 * 3_600_000;
-/// A process is frozen for at most so long.
+/// A process is frozen, and the disk is full, for at most so long.
 const FREEZE_MS_MAX: u64 = 1_500;
+/// The engine wants 256 of them free when it starts.
+const VOLUME_MIB: u32 = 2_048;
+
+/// How many there are to be in all: a quarter of them hit an installation in its parts.
+fn kills() -> u64 {
+    setting("TALLY_TORTURE_KILLS", 50)
+}
+
+/// Which blows fall when.
+fn seed() -> u64 {
+    setting("TALLY_TORTURE_SEED", 1)
+}
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a setting of the torture is a number"))
@@ -43,7 +56,7 @@ struct Torture {
 impl Torture {
     fn new(seed: u64) -> Self {
         Self {
-            installation: Installation::new().unwrap(),
+            installation: Installation::on_volume(VOLUME_MIB).unwrap(),
             chance: Seeded(seed),
             producer: Producer::new(seed, BASE_MS),
             ledger: Ledger::default(),
@@ -107,7 +120,7 @@ impl Torture {
         let batches = 1 + self.chance.below(30);
         let freeze_for = Duration::from_millis(self.chance.below(FREEZE_MS_MAX));
         let (up, owner) = self.up.take().expect("it was started");
-        let (producer, ledger) = (&mut self.producer, &mut self.ledger);
+        let (producer, ledger, volume) = (&mut self.producer, &mut self.ledger, self.installation.volume());
         let (left, unsure) = std::thread::scope(|scope| {
             let (told, heard) = mpsc::channel();
             let posts = match (phase, blow) {
@@ -128,7 +141,7 @@ impl Torture {
                 heard.recv().expect("the producer posts until the installation dies");
             }
             std::thread::sleep(moment);
-            (strike(blow, up, freeze_for), posting.join().expect("posting does not panic"))
+            (strike(blow, up, volume, freeze_for), posting.join().expect("posting does not panic"))
         });
         self.unsure.extend(Some(unsure).filter(|batch| !batch.is_empty()));
         self.report.hit(blow, phase, blow.kills());
@@ -147,7 +160,7 @@ impl Torture {
 }
 
 /// What is left of it.
-fn strike(blow: Blow, up: Up, freeze_for: Duration) -> Option<Up> {
+fn strike(blow: Blow, up: Up, volume: &Volume, time: Duration) -> Option<Up> {
     let children = up.children();
     let engine = || *children.first().expect("an installation that is ready has an engine");
     match blow {
@@ -160,8 +173,13 @@ fn strike(blow: Blow, up: Up, freeze_for: Duration) -> Option<Up> {
             return None;
         }
         Blow::KillEngine => kill(engine()).unwrap(),
-        Blow::FreezeTally => freeze(up.id(), freeze_for).unwrap(),
-        Blow::FreezeEngine => freeze(engine(), freeze_for).unwrap(),
+        Blow::FreezeTally => freeze(up.id(), time).unwrap(),
+        Blow::FreezeEngine => freeze(engine(), time).unwrap(),
+        Blow::FillDisk => {
+            volume.fill(0).unwrap();
+            std::thread::sleep(time);
+            volume.free().unwrap();
+        }
     }
     Some(up)
 }
@@ -189,14 +207,14 @@ fn post_until_death(
 
 #[test]
 fn what_was_acknowledged_is_counted_once_through_every_blow() {
-    let (kills, seed) = (setting("TALLY_TORTURE_KILLS", 50), setting("TALLY_TORTURE_SEED", 1));
-    println!("TALLY_TORTURE_KILLS={kills} TALLY_TORTURE_SEED={seed}");
+    let (kills, seed) = (kills() - kills() / 4, seed());
+    println!("{kills} kills of an installation in one process, TALLY_TORTURE_SEED={seed}");
     let mut torture = Torture::new(seed);
     while u64::from(torture.report.kills()) < kills {
         let before = torture.report.kills();
         torture.round();
         if torture.report.kills() / 50 > before / 50 {
-            println!("{} of {kills} kills", torture.report.kills());
+            println!("{} of {kills} kills in one process", torture.report.kills());
         }
     }
     torture.compare();

@@ -13,7 +13,7 @@ use tally_tests::ledger::{Event, Ledger, Producer};
 use tally_tests::report::Report;
 use tally_tests::seeded::Seeded;
 
-use crate::{post_until_death, setting};
+use crate::{kills, post_until_death, seed};
 
 /// Longer than a run takes: no event leaves a window meanwhile.
 const MARGIN_MS: i64 = 8 * 3_600_000;
@@ -224,8 +224,8 @@ fn strike(fleet: &mut Fleet, act: Act) -> Result<()> {
 
 #[test]
 fn what_was_acknowledged_is_counted_once_whichever_part_is_hit() -> Result<()> {
-    let (kills, seed) = (setting("TALLY_TORTURE_PART_KILLS", 12), setting("TALLY_TORTURE_SEED", 1));
-    println!("TALLY_TORTURE_PART_KILLS={kills} TALLY_TORTURE_SEED={seed}");
+    let (kills, seed) = (kills() / 4, seed());
+    println!("{kills} kills of an installation in its parts, TALLY_TORTURE_SEED={seed}");
     let mut torture = Torture::new(seed);
     while u64::from(torture.report.kills()) < kills {
         let before = torture.report.kills();
