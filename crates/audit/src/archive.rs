@@ -5,6 +5,7 @@
 
 use tally_clickhouse::rows::{ArchiveProgressRecord, EntryCode, EventRecord, RejectRecord, RejectTopic};
 use tally_domain::event::FUTURE_TOLERANCE_MS;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{
     Entry, Incarnation, Lane, LogTime, Offset, Partition, PartitionCount, Reason, Topic, UsageRef, Version,
     partition_of,
@@ -29,6 +30,19 @@ impl Archived {
     #[must_use]
     pub fn start(partition: Partition) -> Self {
         Self { partition, next: Offset::ZERO, log_time: LogTime::MIN, incarnation: Incarnation(0) }
+    }
+
+    /// What a row of `archive_progress` says.
+    #[must_use]
+    pub fn of(row: &ArchiveProgressRecord) -> Self {
+        let version = Version::from_u64(row.version);
+        let log_time = if planted::is(Bug::ArchiveClockLost) { None } else { LogTime::from_ms(row.log_time) };
+        Self {
+            partition: Partition(row.partition),
+            next: version.next(),
+            log_time: log_time.unwrap_or(LogTime::MIN),
+            incarnation: version.incarnation(),
+        }
     }
 }
 
@@ -120,7 +134,7 @@ impl Chunk {
     fn refuse(&mut self, row: EventRecord, why: Option<(Reason, String)>, record: Record<'_>) -> EventRecord {
         let Some((reason, detail)) = why else { return row };
         let body = record.value.unwrap_or_default().to_vec();
-        self.rejects.push(RejectRecord {
+        let reject = RejectRecord {
             topic: RejectTopic::Usage,
             incarnation: row.incarnation,
             partition: row.partition,
@@ -130,7 +144,10 @@ impl Chunk {
             detail: detail.clone(),
             record_key: record.key.to_vec(),
             body: body.clone(),
-        });
+        };
+        if !planted::is(Bug::RefusedUnlisted) {
+            self.rejects.push(reject);
+        }
         EventRecord { reason: reason.name().to_owned(), detail, record_key: record.key.to_vec(), body, ..row }
     }
 }

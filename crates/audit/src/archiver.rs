@@ -7,6 +7,7 @@
 //! A server that restarted, or shows less than it acknowledged, is believed: the archiver goes on from what it shows.
 
 use tally_clickhouse::Life;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Lane, Offset, Partition, Topic};
 use tally_log::{Bounds, LogError, ReadLog, Records};
 use tally_telemetry::emit;
@@ -157,7 +158,8 @@ impl<L: ReadLog, S: ArchiveSink> Archiver<L, S> {
             Some(sight) => sight,
             None => self.sight()?,
         };
-        if self.rejects.iter().zip(&sight.rejects).all(|(lane, end)| lane.reached.next >= *end) {
+        let is_listed = |(lane, end): (&LaneState<Listed>, &Offset)| lane.reached.next >= *end;
+        if self.rejects.iter().zip(&sight.rejects).all(is_listed) || planted::is(Bug::UsageBeforeRejects) {
             self.open_until = sight.usage;
         } else {
             self.sight = Some(sight);
@@ -244,6 +246,9 @@ impl<T> LaneState<T> {
         match result {
             Ok(()) => self.reached = then,
             Err(error) => {
+                if planted::is(Bug::ArchiveFromMax) {
+                    self.reached = then;
+                }
                 self.pause_turns = PAUSE_TURNS;
                 emit(&ArchiveFailed { partition, error: error.to_string() });
                 return false;

@@ -27,4 +27,4 @@ pub use difference::{
 pub use occurrences::Recounted;
 pub use rejects::Listed;
 pub use verify::{Verification, Verified, VerifyError, verify};
-pub use writer::{Answer, ArchiveSink, ArchiveWriter, Observed, Piece, Reach, Shown};
+pub use writer::{Answer, ArchiveSink, ArchiveWriter, Insert, Observed, Piece, Reach, Shown};

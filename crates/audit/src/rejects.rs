@@ -17,6 +17,14 @@ pub struct Listed {
     pub next: Offset,
 }
 
+impl Listed {
+    /// What a row of `rejects_progress` says; `None` for what is no offset.
+    #[must_use]
+    pub fn of(row: &RejectsProgressRecord) -> Option<Self> {
+        Some(Self { partition: Partition(row.partition), next: Offset::new(row.next)? })
+    }
+}
+
 /// What one read of a partition gave: rows, and how far they reach.
 #[derive(Clone, Debug)]
 pub struct RejectsChunk {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tally_clickhouse::rows::{ArchiveProgressRecord, EventRecord, RejectRecord, RejectsProgressRecord};
 use tally_clickhouse::{ClickHouseError, Database, Life, Writer};
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Offset, Partition};
 
 use crate::archive::{Archived, Chunk};
@@ -15,6 +17,19 @@ pub enum Piece {
     Events(Chunk),
     /// Of the topic `rejects`.
     Rejects(RejectsChunk),
+}
+
+/// What goes into one table by one statement.
+#[derive(Clone, Debug)]
+pub enum Insert {
+    /// Into `events`.
+    Events(Vec<EventRecord>),
+    /// Into `rejects`.
+    Rejects(Vec<RejectRecord>),
+    /// Into `archive_progress`.
+    Archived(ArchiveProgressRecord),
+    /// Into `rejects_progress`.
+    Listed(RejectsProgressRecord),
 }
 
 /// How far a piece reaches.
@@ -34,6 +49,25 @@ impl Piece {
             Self::Events(chunk) => Reach::Events(chunk.then),
             Self::Rejects(chunk) => Reach::Rejects(chunk.then),
         }
+    }
+
+    /// What is written, one after another: rows first, then the progress that speaks of them.
+    #[must_use]
+    pub fn inserts(self) -> Vec<Insert> {
+        let mut inserts = match self {
+            Self::Events(chunk) => {
+                let progress = Insert::Archived(chunk.progress());
+                vec![Insert::Events(chunk.events), Insert::Rejects(chunk.rejects), progress]
+            }
+            Self::Rejects(chunk) => {
+                let progress = Insert::Listed(chunk.progress());
+                vec![Insert::Rejects(chunk.rows), progress]
+            }
+        };
+        if planted::is(Bug::ArchiveClaimsFirst) {
+            inserts.reverse();
+        }
+        inserts
     }
 }
 
@@ -144,21 +178,17 @@ impl ArchiveWriter {
     }
 }
 
-/// Rows first, then the progress that speaks of them, in the life in which the archiver looked.
+/// Each is acknowledged before the next is begun; progress is claimed in the life in which the archiver looked.
 async fn write(database: &Database, piece: Piece, life: Life) -> Result<(), ClickHouseError> {
-    match piece {
-        Piece::Events(chunk) => {
-            let progress = chunk.progress();
-            database.insert(chunk.events.into_iter().map(Ok)).await?;
-            database.insert(chunk.rejects.into_iter().map(Ok)).await?;
-            database.claim(life, &[progress]).await
-        }
-        Piece::Rejects(chunk) => {
-            let progress = chunk.progress();
-            database.insert(chunk.rows.into_iter().map(Ok)).await?;
-            database.claim(life, &[progress]).await
+    for insert in piece.inserts() {
+        match insert {
+            Insert::Events(rows) => database.insert(rows.into_iter().map(Ok)).await.map(|_| ())?,
+            Insert::Rejects(rows) => database.insert(rows.into_iter().map(Ok)).await.map(|_| ())?,
+            Insert::Archived(progress) => database.claim(life, &[progress]).await?,
+            Insert::Listed(progress) => database.claim(life, &[progress]).await?,
         }
     }
+    Ok(())
 }
 
 impl ArchiveSink for ArchiveWriter {

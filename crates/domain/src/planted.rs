@@ -71,6 +71,23 @@ bugs! {
     SweepSkips = "sweep-skips", "Publishing every key anew leaves none out.";
     RefusalTaken = "refusal-taken", "What was refused stays due.";
     ForgottenEarly = "forgotten-early", "Generations are dropped after retention and tolerance, not before.";
+    ArchiveFromMax = "archive-from-max", "The archive goes on from what is contiguous, never from the greatest offset that was written.";
+    ArchiveClaimsFirst = "archive-claims-first", "Progress of the archive is written after the rows that it speaks of.";
+    ArchiveClockLost = "archive-clock-lost", "LogTime of the archive goes on where its progress says.";
+    UsageBeforeRejects = "usage-before-rejects", "Usage is archived no further than the rejects that came before it are listed.";
+    RefusedUnlisted = "refused-unlisted", "What is refused is listed with its reason and its bytes.";
+    TotalsAsStore = "totals-as-store", "Of a total the highest version stands, never the last written.";
+    TopicAlone = "topic-alone", "The ranker starts from ClickHouse, and then follows the topic.";
+    MarkerFirst = "marker-first", "The marker of a snapshot is written after all of its rows.";
+    SnapshotHalfRead = "snapshot-half-read", "A snapshot is told, and read, only with its marker.";
+    Unswept = "unswept", "Rows without a marker are swept away before their number is given again.";
+    NumberTwice = "number-twice", "One number has one content, however often it is written.";
+    MovementFromNewest = "movement-from-newest", "Movement is measured against what stood a day before.";
+    ForgottenStays = "forgotten-stays", "Who is forgotten has no name any more, wherever it was.";
+    ForgottenLosesTotal = "forgotten-loses-total", "Who is forgotten keeps their accounts, and what these hold.";
+    ZeroRanked = "zero-ranked", "Who has no usage that stands is on no board.";
+    TiesUnordered = "ties-unordered", "Equals share a rank and stand in the order of their ids.";
+    LossUnnoticed = "loss-unnoticed", "A ClickHouse that lost a snapshot gets names and totals anew.";
 }
 
 impl Bug {

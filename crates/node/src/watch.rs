@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tally_audit::{Archived, Listed, Observed, Shown};
 use tally_clickhouse::{ClickHouseError, Database, Life};
-use tally_domain::{LogTime, Offset, Partition, PartitionCount, Version};
+use tally_domain::{Partition, PartitionCount, Version};
 
 use crate::sink::SharedSink;
 
@@ -137,22 +137,9 @@ async fn seen_or_made_anew<T>(database: &Database, seen: Result<T, ClickHouseErr
 }
 
 async fn archived(database: &Database) -> Result<Vec<Archived>, ClickHouseError> {
-    let rows = database.archive_progress().await?.into_iter();
-    let archived = rows.map(|row| {
-        let version = Version::from_u64(row.version);
-        Archived {
-            partition: Partition(row.partition),
-            next: version.next(),
-            log_time: LogTime::from_ms(row.log_time).unwrap_or(LogTime::MIN),
-            incarnation: version.incarnation(),
-        }
-    });
-    Ok(archived.collect())
+    Ok(database.archive_progress().await?.iter().map(Archived::of).collect())
 }
 
 async fn listed(database: &Database) -> Result<Vec<Listed>, ClickHouseError> {
-    let rows = database.rejects_progress().await?.into_iter();
-    let listed = rows
-        .filter_map(|row| Some(Listed { partition: Partition(row.partition), next: Offset::new(row.next)? }));
-    Ok(listed.collect())
+    Ok(database.rejects_progress().await?.iter().filter_map(Listed::of).collect())
 }

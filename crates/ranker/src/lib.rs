@@ -17,6 +17,7 @@ pub mod live;
 pub mod ranker;
 pub mod rows;
 pub mod store;
+pub mod tables;
 
 mod directory;
 mod follow;
@@ -25,4 +26,4 @@ mod writer;
 
 pub use live::Live;
 pub use ranker::{Pace, Ranker, Turn};
-pub use writer::SnapshotWriter;
+pub use writer::{SnapshotWriter, answer};

@@ -13,6 +13,7 @@ use snapshots::Snapshots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tally_domain::planted::{self, Bug};
 use tally_domain::published::Progress;
 use tally_domain::{
     AccountKey, ClaimedIdentity, Hash128, Minute, Partition, PartitionCount, PersonId, Secret, Topic, Version,
@@ -166,6 +167,9 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             Answer::Booted(boot) => self.boot(*boot),
             Answer::Looked(looked) => self.looked(*looked),
             Answer::Written(dropped) => self.written(dropped.len()),
+            Answer::Failed { .. } if planted::is(Bug::SnapshotHalfRead) && self.snapshots.is_written() => {
+                self.written(0);
+            }
             Answer::Failed { error } => {
                 self.fail(error, elapsed);
                 self.snapshots.failed();
@@ -179,7 +183,10 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
     }
 
     fn boot(&mut self, boot: Boot) {
-        let Boot { progress, totals, people, written, newest, earlier, swept } = boot;
+        let Boot { mut progress, mut totals, people, written, newest, earlier, swept } = boot;
+        if planted::is(Bug::TopicAlone) {
+            (progress, totals) = Default::default();
+        }
         tally_telemetry::emit(&Booted { totals: totals.len(), partitions: progress.len(), swept });
         for (row, version) in &totals {
             self.ledger.publish(row, *version);
@@ -242,6 +249,9 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
 
     /// An account says who it is, or is forgotten. Who is forgotten keeps their accounts: the total stays theirs.
     fn identify(&mut self, account: AccountKey, identity: Option<&ClaimedIdentity>, version: u64) {
+        if identity.is_none() && planted::is(Bug::ForgottenStays) {
+            return;
+        }
         let before = self.directory.owner(account).unwrap_or(PersonId(account.0));
         let (person, row) = if let Some(claimed) = identity {
             let person = PersonId::of(&self.secret, &claimed.subject);
@@ -250,7 +260,8 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             (before, rows::forgotten(account, before, version))
         };
         self.directory.tell(row);
-        self.ledger.own(account, person);
+        let lost = identity.is_none() && planted::is(Bug::ForgottenLosesTotal);
+        self.ledger.own(account, if lost { PersonId(account.0) } else { person });
         self.rename(person);
         if before != person {
             self.rename(before);

@@ -67,6 +67,22 @@ pub(crate) enum Act {
     Turn { instance: usize, partition: u16, turns: u8 },
     /// ClickHouse takes, or does not take, what a part has sent.
     Land { instance: usize, partition: u16, fate: Fate },
+    /// One of two archivers takes a turn.
+    Archive(usize),
+    /// ClickHouse takes, or does not take, what an archiver has sent, cut within that insert if in part.
+    ArchiveLands { owner: usize, fate: Fate, cut: usize },
+    /// A sender keeps what it could not read, or the last of it again.
+    Keep { again: bool },
+    /// The ranker takes so many turns; somebody waits for a snapshot or not.
+    Rank { turns: u8, wanted: bool },
+    /// So many of the ranker's requests are done, the last with this fate.
+    StoreLands { requests: u8, fate: Fate },
+    /// The ranker's process is killed; its request under way lands or is lost.
+    KillRanker { lands: bool },
+    /// An account says its name, or is forgotten.
+    Identify { whose: usize, name: Option<u8> },
+    /// A disk is slow: its machine stands still for so many acts.
+    Stall(Disk, u8),
     /// The process starts anew.
     Restart(usize),
     /// The machine of an instance loses power.
@@ -210,6 +226,39 @@ const ACTS: &[(u64, bool, Make)] = &[
         partition: draw.small(2).into(),
         fate: draw.of(&[Fate::TakenAndRefused, Fate::Refused, Fate::TakenInPart, Fate::TakenInSilence]),
     }),
+    (7, false, |draw| Act::Archive(usize::from(draw.one_in(4)))),
+    (7, false, |draw| Act::ArchiveLands {
+        owner: usize::from(draw.one_in(4)),
+        fate: draw.of(&[Fate::Taken, Fate::Taken, Fate::Taken, Fate::TakenTwice]),
+        cut: 0,
+    }),
+    (3, true, |draw| Act::ArchiveLands {
+        owner: usize::from(draw.one_in(4)),
+        fate: draw.of(&[
+            Fate::TakenAndRefused,
+            Fate::Refused,
+            Fate::TakenInPart,
+            Fate::TakenInPart,
+            Fate::TakenInSilence,
+        ]),
+        cut: draw.place(3),
+    }),
+    (3, true, |draw| Act::Keep { again: draw.one_in(4) }),
+    (9, false, |draw| Act::Rank { turns: 1 + draw.small(2), wanted: draw.one_in(3) }),
+    (10, false, |draw| Act::StoreLands {
+        requests: 1 + draw.small(8),
+        fate: draw.of(&[Fate::Taken, Fate::Taken, Fate::Taken, Fate::TakenTwice]),
+    }),
+    (3, true, |draw| Act::StoreLands {
+        requests: 1 + draw.small(6),
+        fate: draw.of(&[Fate::TakenAndRefused, Fate::Refused, Fate::TakenInPart, Fate::TakenInSilence]),
+    }),
+    (2, true, |draw| Act::KillRanker { lands: draw.one_in(2) }),
+    (3, true, |draw| Act::Identify {
+        whose: draw.place(5),
+        name: Some(draw.small(3)).filter(|name| *name > 0),
+    }),
+    (1, true, |draw| Act::Stall(draw.of(&[Disk::Log, Disk::Of(0), Disk::Of(1)]), 5 + draw.small(40))),
     (2, true, |draw| Act::Restart(draw.place(2))),
     (2, true, |draw| Act::Crash(draw.place(2))),
     (1, true, |_| Act::LogCrash),

@@ -89,7 +89,21 @@ pub(crate) fn line(bug: Bug, found: Option<&Found>) -> String {
 
 /// What a broken promise looks like, without its values.
 fn symptom(why: &str) -> &'static str {
-    const SYMPTOMS: [(&str, &str); 14] = [
+    const SYMPTOMS: [(&str, &str); 28] = [
+        ("archived is", "an archived record is not what the log says"),
+        ("is not listed", "a reject is missing from the list"),
+        ("the list of rejects", "a reject is missing from the list"),
+        ("archived records,", "the archive has a hole"),
+        ("the live board", "the live board"),
+        ("movement", "movement"),
+        ("climbed from", "movement"),
+        ("is given twice", "one number has two contents"),
+        ("a reader of", "a reader sees half a snapshot"),
+        ("no reader finds", "a snapshot is told that no reader finds"),
+        ("a snapshot's", "a snapshot is not what everybody has"),
+        ("people has", "names"),
+        ("user_totals has", "totals of people"),
+        ("verify is red", "verify is red"),
         ("is published at", "a row is not what its version says"),
         (" claims ", "progress claims what is not shown"),
         ("rows at version", "a row of a version that the log has not reached"),

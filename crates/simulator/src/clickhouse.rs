@@ -1,19 +1,35 @@
 //! Stands in for ClickHouse: tables that keep each key at its highest version, may be set back to an earlier
 //! moment, and take what is on its way to them when the world says so.
 
+pub(crate) mod archive;
+pub(crate) mod standings;
+
 use crate::shown::{Key, Value, flat};
+use archive::Archive;
+use standings::Standings;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tally_aggregator::{Answer, Full, Observed, Sink, SinkError, Ticket};
-use tally_domain::published::Rows;
+use tally_clickhouse::error::Cause;
+use tally_clickhouse::{ClickHouseError, Retry};
+use tally_domain::published::{Progress, Rows};
 use tally_domain::{Partition, Version};
 
 /// What a reader sees.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) rows: BTreeMap<Key, (Version, Value)>,
-    pub(crate) progress: BTreeMap<Partition, Version>,
+    pub(crate) progress: BTreeMap<Partition, Progress>,
+    pub(crate) archive: Archive,
+    pub(crate) standings: Standings,
+}
+
+impl Tables {
+    /// Up to where everything is in, as far as a partition has said so.
+    pub(crate) fn claimed(&self, partition: Partition) -> Option<Version> {
+        self.progress.get(&partition).map(|progress| progress.version)
+    }
 }
 
 /// The server and its disk.
@@ -23,11 +39,37 @@ pub(crate) struct ClickHouse {
     /// The tables of an earlier moment, and when that was, ms.
     backup: Option<(Tables, i64)>,
     /// Counts the server's starts.
-    life: u64,
+    pub(crate) life: u64,
 }
 
 /// A part turns fewer times than this before it hears that the server began another life.
 const UNHEARD_TURNS_MAX: u64 = 40;
+
+/// Who looks at the server for a part: now and then.
+#[derive(Debug)]
+struct Watch {
+    /// The life of the server that the part has heard of; 0 before it heard of any.
+    heard_of: u64,
+    /// Turns since the server began another life.
+    unheard_turns: u64,
+    /// By how many turns the part hears later than others.
+    late_turns: u64,
+}
+
+impl Watch {
+    /// True when the part hears now that the server is in another life. Of the first it hears at once.
+    const fn hears(&mut self, life: u64) -> bool {
+        if life == self.heard_of {
+            return false;
+        }
+        if self.heard_of != 0 && self.unheard_turns < (life * 7 + self.late_turns) % UNHEARD_TURNS_MAX {
+            self.unheard_turns += 1;
+            return false;
+        }
+        (self.heard_of, self.unheard_turns) = (life, 0);
+        true
+    }
+}
 
 pub(crate) type Shared = Rc<RefCell<ClickHouse>>;
 
@@ -78,12 +120,12 @@ impl ClickHouse {
         self.life += 1;
     }
 
-    /// The server starts anew, with the tables of an earlier moment if one was kept after `since`.
-    pub(crate) fn set_back(&mut self, since: i64) {
-        if let Some((tables, _)) = self.backup.clone().filter(|(_, at)| *at >= since) {
-            self.tables = tables;
-            self.restart();
-        }
+    /// The server starts anew, with the tables of an earlier moment if one was kept after `since`; true if so.
+    pub(crate) fn set_back(&mut self, since: i64) -> bool {
+        let Some((tables, _)) = self.backup.clone().filter(|(_, at)| *at >= since) else { return false };
+        self.tables = tables;
+        self.restart();
+        true
     }
 
     /// A new topic begins: what was kept of the old one is no backup of it.
@@ -102,13 +144,14 @@ impl ClickHouse {
                 *held = (rows.version, value.clone());
             }
         }
-        let progress =
-            rows.progress.first().map(|progress| progress.version).filter(|_| part == Taken::Whole);
-        if let Some(version) = progress {
-            let held = self.tables.progress.entry(partition).or_default();
-            *held = version.max(*held);
+        let progress = rows.progress.first().filter(|_| part == Taken::Whole);
+        if let Some(progress) = progress {
+            let held = self.tables.progress.entry(partition).or_insert(*progress);
+            if progress.version > held.version {
+                *held = *progress;
+            }
         }
-        Landed { partition, version: rows.version, rows: flat, progress }
+        Landed { partition, version: rows.version, rows: flat, progress: progress.map(|it| it.version) }
     }
 }
 
@@ -121,16 +164,15 @@ pub(crate) struct SimulatedSink {
     /// With the life of the server that each is for.
     flying: VecDeque<(Ticket, Rows, u64)>,
     answers: Vec<Answer>,
-    heard_of: u64,
-    /// Turns since the server began another life.
-    unheard_turns: u64,
+    watch: Watch,
 }
 
 impl SimulatedSink {
     pub(crate) fn new(server: &Shared, partition: Partition) -> Self {
         let server = Rc::clone(server);
         let (flying, answers) = (VecDeque::new(), vec![]);
-        Self { server, partition, next: 0, flying, answers, heard_of: 0, unheard_turns: 0 }
+        let watch = Watch { heard_of: 0, unheard_turns: 0, late_turns: partition.0.into() };
+        Self { server, partition, next: 0, flying, answers, watch }
     }
 
     /// The oldest submission meets its fate. `None` when nothing is on its way.
@@ -157,6 +199,12 @@ impl SimulatedSink {
     }
 }
 
+/// What a server says that breaks off.
+fn reset(doing: &str) -> ClickHouseError {
+    let cause = Cause::Answer("the connection was reset".to_owned());
+    ClickHouseError { doing: doing.to_owned(), retry: Retry::Later, code: None, cause }
+}
+
 fn nothing(partition: Partition) -> Landed {
     Landed { partition, version: Version::ZERO, rows: vec![], progress: None }
 }
@@ -177,17 +225,10 @@ impl Sink for SimulatedSink {
 
     fn observed(&mut self) -> Option<Observed> {
         let server = self.server.borrow();
-        if server.life == self.heard_of {
+        if !self.watch.hears(server.life) {
             return None;
         }
-        // Whoever opens a part looks first; of a later life it hears when somebody looks again.
-        let looks_after_turns = (server.life * 7 + u64::from(self.partition.0)) % UNHEARD_TURNS_MAX;
-        if self.heard_of != 0 && self.unheard_turns < looks_after_turns {
-            self.unheard_turns += 1;
-            return None;
-        }
-        (self.heard_of, self.unheard_turns) = (server.life, 0);
-        let progress = server.tables.progress.get(&self.partition).copied();
+        let progress = server.tables.claimed(self.partition);
         Some(Observed { life: server.life, progress })
     }
 }

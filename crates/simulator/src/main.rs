@@ -8,9 +8,11 @@ mod clickhouse;
 mod life;
 mod oracle;
 mod producers;
+mod seen;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod told;
 mod world;
 
 use clap::Parser as _;

@@ -2,6 +2,7 @@
 //! look at the fold.
 
 use crate::shown::{Key, Value, lanes, verdicts};
+use crate::told::Told;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use tally_domain::price::PriceBook;
@@ -61,6 +62,11 @@ pub(crate) struct Oracle {
     history: BTreeMap<Key, Vec<At>>,
     pub(crate) counts: Counts,
     pub(crate) rejects: BTreeSet<u64>,
+    /// By offset.
+    pub(crate) told: Vec<Told>,
+    /// Accounts of which an event was told again after its first copy was forgotten: a recount that forgets nothing
+    /// sees one event there, and who remembers for a time sees two.
+    pub(crate) forgot: BTreeSet<AccountKey>,
 }
 
 impl Oracle {
@@ -77,11 +83,21 @@ impl Oracle {
             history: BTreeMap::new(),
             counts: Counts::default(),
             rejects: BTreeSet::new(),
+            told: vec![],
+            forgot: BTreeSet::new(),
         }
     }
 
     /// The next record of the log; says in a word what it means.
     pub(crate) fn read(&mut self, record: &Record<'_>) -> &'static str {
+        let word = self.understand(record);
+        let incarnation = self.incarnations.last().map_or(0, |(_, number)| *number);
+        let is_refused = self.rejects.contains(&record.offset.get());
+        self.told.push(Told::of(record, (incarnation, self.log_ms), is_refused));
+        word
+    }
+
+    fn understand(&mut self, record: &Record<'_>) -> &'static str {
         self.log_ms = self.log_ms.max(record.appended_at.ms());
         self.next = record.offset.get() + 1;
         let clock = minute(self.log_ms);
@@ -143,7 +159,11 @@ impl Oracle {
         }
         let today = minute(self.log_ms).day().0;
         let place = (event.account, event.event_id.clone());
-        let was = self.stands.get(&place).filter(|was| was.day >= today - FORGOTTEN_AFTER_DAYS).cloned();
+        let known = self.stands.get(&place);
+        if known.is_some_and(|was| was.day < today - FORGOTTEN_AFTER_DAYS) {
+            self.forgot.insert(event.account);
+        }
+        let was = known.filter(|was| was.day >= today - FORGOTTEN_AFTER_DAYS).cloned();
         let wins = was.as_ref().is_none_or(|was| order(event) > order(&was.event));
         let conflict = was.as_ref().is_some_and(|was| {
             let contents = [event, &was.event].map(|event| event.as_ref().content_hash());

@@ -12,7 +12,7 @@ use tally_log::{Appender, LogError, Ticket};
 pub(crate) const SECRET: Secret = Secret::new([7; 32]);
 
 /// Who claims to use something; two of them are one person to whoever maps them.
-const CLAIMED: [(&str, &str); 5] =
+pub(crate) const CLAIMED: [(&str, &str); 5] =
     [("claude-code", "ann"), ("codex", "Ann"), ("codex", "bob"), ("gemini", "cyd"), ("claude-code", "dee")];
 
 /// An event as it was handed to the spool; it never changes.

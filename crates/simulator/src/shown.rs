@@ -1,6 +1,7 @@
 //! What is published, taken apart: a key and its numbers, whatever the table.
 
 use tally_domain::published::{Counts, Rows};
+use tally_domain::usage::LANES;
 use tally_domain::{AccountKey, Day, Dims, Epoch, Hour, LogTime, ProducerId, SessionKey, Usage};
 
 /// A key of a published row.
@@ -23,6 +24,14 @@ pub(crate) fn agree(one: &[i64], other: &[i64]) -> bool {
 
 pub(crate) fn lanes(usage: &Usage) -> impl Iterator<Item = i64> + use<> {
     usage.lanes().into_iter()
+}
+
+/// The windows of a total, from its numbers; none are zeros.
+pub(crate) fn windows(value: &[i64]) -> [Usage; 4] {
+    std::array::from_fn(|window| {
+        let number = |lane: usize| value.get(window * LANES + lane).copied().unwrap_or(0);
+        Usage::from_lanes(std::array::from_fn(number))
+    })
 }
 
 pub(crate) fn verdicts(counts: &Counts) -> [i64; 6] {

@@ -31,6 +31,7 @@ fn the_table_in_the_docs_names_every_bug_and_its_rule() {
 #[cfg(tally_planted)]
 #[test]
 fn every_bug_is_found_within_its_number_of_lives() {
+    let _alone = PLANTING.lock().unwrap();
     let within = table();
     let mut lost = vec![];
     crate::bugs::hunt(|bug, found| {
@@ -43,6 +44,38 @@ fn every_bug_is_found_within_its_number_of_lives() {
     .unwrap();
     assert_eq!(lost, [], "bugs that were not found within so many lives");
 }
+
+/// The recount shares nothing with the fold, so that it sees what is wrong there.
+#[cfg(tally_planted)]
+#[test]
+fn a_bug_of_the_fold_turns_verify_red() {
+    let _alone = PLANTING.lock().unwrap();
+    let bugs = [
+        Bug::DuplicateCounted,
+        Bug::RevisionNotReversed,
+        Bug::MinuteStays,
+        Bug::EarlyAtOnce,
+        Bug::RawAppendedAt,
+        Bug::ZeroDropped,
+        Bug::MisroutedAccepted,
+        Bug::RetractionTied,
+        Bug::CostRounding,
+        Bug::EqualCopyReprices,
+        Bug::LowerBookObeyed,
+        Bug::RevisionAgeless,
+    ];
+    let is_seen = |bug: Bug| {
+        tally_domain::planted::plant(Some(bug));
+        (0..300).any(|seed| crate::life::recounted(seed).is_some_and(|why| why.contains("verify is red")))
+    };
+    let unseen: Vec<_> = bugs.into_iter().filter(|bug| !is_seen(*bug)).collect();
+    tally_domain::planted::plant(None);
+    assert_eq!(unseen, [], "bugs that verify did not see");
+}
+
+/// A bug is planted in the whole process.
+#[cfg(tally_planted)]
+static PLANTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// Seeds from `first` on, every second one.
 #[cfg(not(tally_planted))]

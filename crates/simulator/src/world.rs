@@ -1,21 +1,28 @@
 //! One thread, one seed: the shipped log, stores and aggregators on simulated disks, clocks and tables.
 
 mod acts;
+mod archive;
 mod checks;
 mod end;
 mod installation;
 mod instances;
+mod recount;
+mod standings;
 
 use crate::act::Act;
 use crate::clickhouse::{ClickHouse, Shared};
 use crate::oracle::Oracle;
 use crate::producers::{Producer, Sent};
+use archive::{Archiving, Keepers};
 use installation::Log;
 use instances::Instance;
+use standings::{Content, Standing};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use tally_domain::{Partition, WallTime};
+use tally_ranker::store::SnapshotId;
 
-pub(crate) use installation::PARTITIONS;
+pub(crate) use installation::{PARTITIONS, count};
 
 /// A promise that was broken: what, and with which values.
 pub(crate) type Broken = String;
@@ -31,11 +38,24 @@ pub(crate) struct World {
     producers: Vec<Producer>,
     ledger: Vec<Sent>,
     oracles: Vec<Oracle>,
+    archivers: [Option<Archiving>; 2],
+    keepers: Keepers,
+    /// ClickHouse lost what the log has forgotten since: nobody can archive that again.
+    archive_is_lost: bool,
+    standing: Option<Standing>,
+    /// What every snapshot stands for that was written.
+    contents: BTreeMap<SnapshotId, Content>,
+    /// Numbers of which a reader has ever found a complete one.
+    complete: BTreeSet<u64>,
+    /// Acts for which a machine stands still, waiting for its disk: the log's, and those of the instances.
+    stalls: [u8; 3],
     barrier: u16,
     /// The first incarnation of the present topic.
     first_incarnation: u16,
     /// The totals topic was compacted.
     compacted: bool,
+    /// Nothing is held against an oracle: what is wrong must be found by `verify`.
+    is_trusting: bool,
     drawing: Option<Vec<String>>,
 }
 
@@ -51,9 +71,17 @@ impl World {
             producers: (0..3).map(Producer::new).collect(),
             ledger: vec![],
             oracles: vec![],
+            archivers: [None, None],
+            keepers: Keepers::default(),
+            archive_is_lost: false,
+            standing: None,
+            contents: BTreeMap::new(),
+            complete: BTreeSet::new(),
+            stalls: [0; 3],
             barrier: 0,
             first_incarnation: 1,
             compacted: false,
+            is_trusting: false,
             drawing: None,
         };
         world.begin_topic();
@@ -63,6 +91,12 @@ impl World {
     /// From now on what happens is drawn.
     pub(crate) fn draw(&mut self) {
         self.drawing = Some(vec![]);
+    }
+
+    /// From now on nothing but `verify` looks at what is published.
+    #[cfg(all(test, tally_planted))]
+    pub(crate) const fn trust(&mut self) {
+        self.is_trusting = true;
     }
 
     pub(crate) fn drawing(&mut self) -> Vec<String> {
@@ -80,6 +114,9 @@ impl World {
     pub(crate) fn live(&mut self, act: &Act) -> Kept {
         if let Some(drawing) = &mut self.drawing {
             drawing.push(format!("{:>5} {act:?}", drawing.len()));
+        }
+        for stall in &mut self.stalls {
+            *stall = stall.saturating_sub(1);
         }
         self.act(act)?;
         self.power()?;

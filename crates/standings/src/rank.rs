@@ -5,6 +5,7 @@
 //! value. The result never depends on the digest: it decides the speed.
 
 use std::cmp::Reverse;
+use tally_domain::planted::{self, Bug};
 
 /// Where a person stands on one board.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub fn rank(digests: &[Digest], value: impl Fn(u32) -> i128, scratch: &mut Scrat
     scratch.entries.extend(digests.iter().zip(0_u32..).map(|(digest, person)| (digest.0, person)));
     sort_by_digest(&mut scratch.entries, &mut scratch.sorted);
     sort_equal_digests(&mut scratch.entries, &value);
+    if planted::is(Bug::TiesUnordered) {
+        scratch.entries.sort_by_key(|&(digest, person)| (digest, Reverse(person)));
+    }
     place(&scratch.entries, &value)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Board, Incarnation, Minute, Offset, Partition, Version};
 
 use crate::movement::{Earlier, climb};
@@ -89,7 +90,7 @@ pub fn snapshot(
     clocks: impl Iterator<Item = Minute>,
     earlier: Option<&Earlier>,
 ) -> Snapshot {
-    people.retain(PersonTotals::is_ranked);
+    people.retain(|totals| totals.is_ranked() || planted::is(Bug::ZeroRanked));
     if !people.is_sorted_by_key(|entry| entry.person) {
         people.sort_unstable_by_key(|entry| entry.person);
     }

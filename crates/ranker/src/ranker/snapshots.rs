@@ -19,6 +19,7 @@ use crate::store::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tally_domain::planted::{self, Bug};
 use tally_domain::{Minute, Partition, PersonId, Version};
 use tally_log::ReadLog;
 use tally_standings::{Earlier, PersonTotals, Sum};
@@ -98,6 +99,10 @@ impl Snapshots {
     /// The store failed: what was being written is written once more, what was only drafted is drafted anew.
     pub(super) fn failed(&mut self) {
         self.phase = match std::mem::take(&mut self.phase) {
+            Phase::Writing(_) if planted::is(Bug::NumberTwice) => {
+                (self.has_news, self.begun_at) = (true, None);
+                Phase::Following
+            }
             Phase::Writing(making) | Phase::Failed(making) => Phase::Failed(making),
             Phase::Looking(draft) => match *draft {
                 Draft::Again(making) => Phase::Failed(making),
@@ -110,9 +115,15 @@ impl Snapshots {
         };
     }
 
+    /// True while a snapshot is on its way to ClickHouse.
+    pub(super) const fn is_written(&self) -> bool {
+        matches!(self.phase, Phase::Writing(_))
+    }
+
     /// True when ClickHouse no longer holds the newest snapshot that it acknowledged, nor a newer one.
     fn is_lost(&self, now: Option<&Newest>) -> bool {
-        self.newest.as_ref().map(|newest| newest.id) > now.map(|newest| newest.id)
+        !planted::is(Bug::LossUnnoticed)
+            && self.newest.as_ref().map(|newest| newest.id) > now.map(|newest| newest.id)
     }
 }
 
@@ -142,7 +153,8 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
             Draft::Again(making) => Newest::of(&making.write.marker).as_of,
         };
         let known = self.snapshots.earlier.as_ref().map(|earlier| earlier.id);
-        self.ask(Question::Look(Look { reference: as_of.plus(-MOVEMENT_MINUTES), known }));
+        let back = if planted::is(Bug::MovementFromNewest) { 0 } else { MOVEMENT_MINUTES };
+        self.ask(Question::Look(Look { reference: as_of.plus(-back), known }));
         self.snapshots.phase = Phase::Looking(Box::new(draft));
         true
     }

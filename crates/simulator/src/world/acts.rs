@@ -1,6 +1,7 @@
 //! What each act does.
 
 use crate::act::{Act, Disk, Trouble};
+use crate::clickhouse::Fate;
 use crate::world::installation::{PARTITIONS, count, price_book, usage};
 use crate::world::{Kept, World, all_partitions, broken};
 use tally_disk::{Kind as DiskKind, MemoryDisk, memory::Fault};
@@ -38,10 +39,10 @@ impl World {
                     self.append(partition, &[], &record);
                 }
             }
-            Act::LogTurn => {
+            Act::LogTurn if self.stalls[0] == 0 => {
                 let _turn = self.log_turn();
             }
-            Act::Turn { instance, partition, turns } => {
+            Act::Turn { instance, partition, turns } if self.stalls[1 + instance % 2] == 0 => {
                 for _ in 0..turns {
                     self.turn(instance % 2, Partition(partition % PARTITIONS))?;
                 }
@@ -49,8 +50,33 @@ impl World {
             Act::Land { instance, partition, fate } => {
                 self.land(instance % 2, Partition(partition % PARTITIONS), fate)?;
             }
-            Act::Restart(instance) => self.instances[instance % 2].stop(),
-            Act::Crash(instance) => self.instances[instance % 2].crash(),
+            Act::Archive(owner) => {
+                let _worked = self.archive(owner % 2)?;
+            }
+            Act::ArchiveLands { owner, fate, cut } => {
+                let _landed = self.archive_lands(owner % 2, fate, cut)?;
+            }
+            Act::Keep { again } => return self.keep(again),
+            Act::Rank { turns, wanted } => {
+                for _ in 0..turns {
+                    let _worked = self.rank(wanted)?;
+                }
+            }
+            Act::StoreLands { requests, fate } => {
+                for nth in 1..=requests {
+                    self.store_lands(if nth == requests { fate } else { Fate::Taken })?;
+                }
+            }
+            Act::KillRanker { lands } => return self.kill_ranker(lands),
+            Act::Identify { whose, name } => self.identify(whose, name),
+            Act::Restart(instance) => {
+                self.instances[instance % 2].stop();
+                self.archivers[instance % 2] = None;
+            }
+            Act::Crash(instance) => {
+                self.instances[instance % 2].crash();
+                self.archivers[instance % 2] = None;
+            }
             Act::LogCrash => return self.log_crash(),
             _ => return self.trouble(act),
         }
@@ -79,18 +105,24 @@ impl World {
             Act::SetBack => {
                 // Keys are remembered for so long; a copy that is older is of no use to anybody.
                 let since = self.now.ms() - 20 * 86_400_000;
-                self.clickhouse.borrow_mut().set_back(since);
+                if self.clickhouse.borrow_mut().set_back(since) {
+                    self.snapshots_are_lost();
+                }
             }
             Act::Retain(days) => {
                 self.now = self.now.plus_ms(days * 86_400_000);
-                return self.retain();
+                return self.retain(days > 0);
             }
             Act::Compact(partition) => {
-                let lane = Lane { topic: Topic::Totals, partition: Partition(partition % PARTITIONS) };
                 let now = self.log_now();
                 self.compacted = true;
-                let _compacted = self.log.get_mut().compact(lane, now);
+                for topic in [Topic::Totals, Topic::Identities] {
+                    let lane = Lane { topic, partition: Partition(partition % PARTITIONS) };
+                    let _compacted = self.log.get_mut().compact(lane, now);
+                }
             }
+            Act::Stall(Disk::Log, acts) => self.stalls[0] = acts,
+            Act::Stall(Disk::Of(instance), acts) => self.stalls[1 + instance % 2] = acts,
             Act::LoseDisk => {
                 let seed = self.instances[1].disk.operations();
                 self.instances[1].lose_disk(seed);
@@ -140,9 +172,18 @@ impl World {
         Ok(())
     }
 
-    /// Nothing goes that the first instance's state needs.
-    fn retain(&mut self) -> Kept {
-        let committed = self.instances[0].committed.clone();
+    /// Nothing goes that the first instance's state needs, or the archive, which has had time if days went by.
+    fn retain(&mut self, has_time: bool) -> Kept {
+        for _ in 0..if has_time { 4 } else { 0 } {
+            let _worked = self.archive(0)?;
+            while self.archive_lands(0, Fate::Taken, 0)? {}
+        }
+        let mut committed = self.instances[0].committed.clone();
+        if !self.archive_is_lost {
+            for (needed, partition) in committed.iter_mut().zip(all_partitions()) {
+                *needed = self.archived(partition).next().get().min(*needed);
+            }
+        }
         let now = self.log_now();
         let needed = |lane: Lane| match lane.topic {
             Topic::Usage => Offset::new(committed[usize::from(lane.partition.0)]).expect("short"),

@@ -28,7 +28,7 @@ pub(crate) struct Log {
     records: Records,
 }
 
-pub(super) fn count() -> PartitionCount {
+pub(crate) fn count() -> PartitionCount {
     PartitionCount::new(PARTITIONS).expect("more than none")
 }
 
@@ -83,17 +83,25 @@ impl Log {
         from: Offset,
         mut each: impl FnMut(&Record<'_>) -> Kept,
     ) -> Kept {
-        let mut reader = self.get().reader();
         let mut next = from;
-        loop {
-            let read = reader.read(lane, next, 100_000, &mut self.records);
-            read.map_err(|error| format!("reading the log: {error}"))?;
-            let Some(last) = self.records.last() else { return Ok(()) };
-            next = last.offset.next();
-            for record in self.records.iter() {
-                each(&record)?;
-            }
+        while let Some(then) = self.page(lane, next, 100_000, &mut each)? {
+            next = then;
         }
+        Ok(())
+    }
+
+    /// The records of one read; where the next one begins, if there were any.
+    pub(super) fn page(
+        &mut self,
+        lane: Lane,
+        from: Offset,
+        bytes_max: usize,
+        mut each: impl FnMut(&Record<'_>) -> Kept,
+    ) -> Result<Option<Offset>, Broken> {
+        let read = self.get().reader().read(lane, from, bytes_max, &mut self.records);
+        read.map_err(|error| format!("reading the log: {error}"))?;
+        self.records.iter().try_for_each(|record| each(&record))?;
+        Ok(self.records.last().map(|last| last.offset.next()))
     }
 }
 
@@ -186,6 +194,8 @@ impl World {
             instance.stop();
         }
         self.producers.iter_mut().for_each(crate::producers::Producer::disconnect);
+        self.keepers.disconnect();
+        (self.archivers, self.standing) = ([None, None], None);
         self.log.opened = None;
         self.log.disk.crash();
         self.log.open().map_err(|error| format!("opening the log after a crash: {error}"))?;
