@@ -81,7 +81,7 @@ bugs! {
     MarkerFirst = "marker-first", "The marker of a snapshot is written after all of its rows.";
     SnapshotHalfRead = "snapshot-half-read", "A snapshot is told, and read, only with its marker.";
     Unswept = "unswept", "Rows without a marker are swept away before their number is given again.";
-    NumberTwice = "number-twice", "One number has one content, however often it is written.";
+    DraftGivenUp = "draft-given-up", "What was begun under a number is written whole and unchanged, however often that takes.";
     MovementFromNewest = "movement-from-newest", "Movement is measured against what stood a day before.";
     ForgottenStays = "forgotten-stays", "Who is forgotten has no name any more, wherever it was.";
     ForgottenLosesTotal = "forgotten-loses-total", "Who is forgotten keeps their accounts, and what these hold.";

@@ -275,9 +275,9 @@ const ACTS: &[(u64, bool, Make)] = &[
         let off = [0, 0, -SECOND, -3 * MINUTE, -11 * MINUTE, 2 * MINUTE, 9 * MINUTE, 26 * HOUR];
         Act::Skew(draw.of(&[Disk::Log, Disk::Log, Disk::Of(0), Disk::Of(1)]), draw.of(&off))
     }),
-    (1, false, |_| Act::BackUp),
+    (2, false, |_| Act::BackUp),
     (1, true, |_| Act::ServerRestart),
-    (1, true, |_| Act::SetBack),
+    (2, true, |_| Act::SetBack),
     (2, true, |draw| Act::Retain(draw.of(&[0, 39]))),
     (1, true, |draw| Act::Compact(draw.small(2).into())),
     (1, true, |_| Act::LoseDisk),

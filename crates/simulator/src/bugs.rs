@@ -89,7 +89,7 @@ pub(crate) fn line(bug: Bug, found: Option<&Found>) -> String {
 
 /// What a broken promise looks like, without its values.
 fn symptom(why: &str) -> &'static str {
-    const SYMPTOMS: [(&str, &str); 28] = [
+    const SYMPTOMS: [(&str, &str); 30] = [
         ("archived is", "an archived record is not what the log says"),
         ("is not listed", "a reject is missing from the list"),
         ("the list of rejects", "a reject is missing from the list"),
@@ -97,6 +97,8 @@ fn symptom(why: &str) -> &'static str {
         ("the live board", "the live board"),
         ("movement", "movement"),
         ("climbed from", "movement"),
+        ("is given up", "an unfinished snapshot is given up"),
+        ("unfinished rows", "rows of an unfinished snapshot stay"),
         ("is given twice", "one number has two contents"),
         ("a reader of", "a reader sees half a snapshot"),
         ("no reader finds", "a snapshot is told that no reader finds"),

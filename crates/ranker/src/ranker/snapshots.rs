@@ -99,7 +99,7 @@ impl Snapshots {
     /// The store failed: what was being written is written once more, what was only drafted is drafted anew.
     pub(super) fn failed(&mut self) {
         self.phase = match std::mem::take(&mut self.phase) {
-            Phase::Writing(_) if planted::is(Bug::NumberTwice) => {
+            Phase::Writing(_) if planted::is(Bug::DraftGivenUp) => {
                 (self.has_news, self.begun_at) = (true, None);
                 Phase::Following
             }

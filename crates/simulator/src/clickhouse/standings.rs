@@ -116,6 +116,8 @@ struct Way {
     server: Shared,
     /// What the request under way meets.
     fate: Rc<Cell<Fate>>,
+    /// The life of the server that it last heard of.
+    life: Rc<Cell<u64>>,
     /// What movement is to be measured against, as the last answer to that question had it.
     reference: Rc<RefCell<Option<Reference>>>,
 }
@@ -130,11 +132,11 @@ pub(crate) struct Reference {
 impl Way {
     /// A request: it is sent, and when it is polled again it meets its fate.
     async fn request<T>(&self, doing: &str, does: impl Fn(&mut Tables, bool) -> T) -> Answered<T> {
-        let life = self.server.borrow().life;
         once_later().await;
         let fate = self.fate.get();
         let mut server = self.server.borrow_mut();
-        let fate = if life == server.life { fate } else { Fate::Refused };
+        // Whatever comes first after a restart finds a connection that is no more.
+        let fate = if self.life.replace(server.life) == server.life { fate } else { Fate::Refused };
         match fate {
             Fate::Refused => Err(reset(doing)),
             Fate::Taken => Ok(does(&mut server.tables, true)),
@@ -311,8 +313,9 @@ impl std::fmt::Debug for SimulatedStore {
 
 impl SimulatedStore {
     pub(crate) fn new(server: &Shared) -> Self {
-        let (server, fate) = (Rc::clone(server), Rc::new(Cell::new(Fate::Taken)));
-        Self { way: Way { server, fate, reference: Rc::default() }, desk: Rc::default() }
+        let (life, server) = (Rc::new(Cell::new(server.borrow().life)), Rc::clone(server));
+        let fate = Rc::new(Cell::new(Fate::Taken));
+        Self { way: Way { server, fate, life, reference: Rc::default() }, desk: Rc::default() }
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

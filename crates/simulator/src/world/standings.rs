@@ -6,7 +6,7 @@ use crate::producers::{CLAIMED, SECRET};
 use crate::seen::{Ranking, Seen};
 use crate::world::installation::count;
 use crate::world::{Broken, Kept, World, all_partitions, broken};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tally_clickhouse::rows::{PersonRecord, SnapshotRecord};
@@ -159,6 +159,9 @@ impl World {
     fn writes(&mut self, standing: &mut Standing, write: &Arc<Write>) -> Kept {
         let id = SnapshotId { number: write.marker.snapshot, people_version: write.marker.people_version };
         let content = Content::of(write);
+        if standing.is_unsure && !standing.is_lost && standing.last.is_some_and(|last| last != id) {
+            return broken(format!("{:?} is given up for {id:?}", standing.last));
+        }
         standing.is_unsure = true;
         let known = self
             .contents
@@ -183,15 +186,22 @@ impl World {
     pub(super) fn store_lands(&mut self, fate: Fate) -> Result<bool, Broken> {
         let Some(standing) = &mut self.standing else { return Ok(false) };
         let Standing { store, seen, is_booted, is_unsure, .. } = standing;
+        let (mut began, mut wrote) = (false, false);
         let landed = store.land(fate, |answer| match answer {
             Answer::Booted(boot) => {
                 seen.begin(boot);
-                *is_booted = true;
+                (began, *is_booted) = (true, true);
             }
-            Answer::Written(_) => *is_unsure = false,
+            Answer::Written(_) => (wrote, *is_unsure) = (true, false),
             Answer::Looked(_) | Answer::Failed { .. } => {}
         });
         self.readers_see_whole_snapshots()?;
+        if began {
+            self.nothing_is_unfinished()?;
+        }
+        if wrote {
+            self.totals_are_right()?;
+        }
         Ok(landed)
     }
 
@@ -212,6 +222,48 @@ impl World {
                 "a reader of {id:?} sees {marker:?} with {rankings:?}; it stands for {known:?}"
             )),
         }
+    }
+
+    /// A ranker that has begun finds no rows whose number it could give again.
+    fn nothing_is_unfinished(&self) -> Kept {
+        let server = self.clickhouse.borrow();
+        let standings = &server.tables.standings;
+        let newest = standings.newest().map(|(id, _)| id);
+        let rankings = standings.rankings.keys().find(|id| Some(**id) > newest);
+        let number = newest.map_or(0, |newest| newest.number);
+        let totals = standings.user_totals.values().find(|row| row.version > number);
+        match (rankings, totals) {
+            (None, None) => Ok(()),
+            unswept => {
+                broken(format!("a ranker begins after {newest:?} beside unfinished rows: {unswept:?}"))
+            }
+        }
+    }
+
+    /// Once a snapshot is written, `user_totals` says the same.
+    fn totals_are_right(&self) -> Kept {
+        let server = self.clickhouse.borrow();
+        let standings = &server.tables.standings;
+        let Some((id, _)) = standings.newest() else { return Ok(()) };
+        // Of one number totals are written once; names that came after it are for the next.
+        if standings.snapshots.keys().filter(|other| other.number == id.number).count() > 1 {
+            return Ok(());
+        }
+        let empty = Rankings::new();
+        let rankings = standings.rankings.get(&id).unwrap_or(&empty);
+        let people = rankings.keys().chain(standings.user_totals.keys().map(|(person, _)| person));
+        for person in people.collect::<BTreeSet<_>>() {
+            let ranked = rankings.get(person).map(|row| [row.h24, row.d7, row.d30, row.lifetime]);
+            for (at, window) in (0..4).zip(0_i8..) {
+                let ranked = ranked.map_or((0, 0, 0), |of| (of[at].tokens, of[at].requests, of[at].cost));
+                let row = standings.user_totals.get(&(*person, window));
+                let total = row.map_or((0, 0, 0), |row| (row.tokens, row.requests, row.cost));
+                if total != ranked {
+                    return broken(format!("user_totals has {row:?}, and {id:?} has {ranked:?}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// ClickHouse has lost what it had: names of snapshots that are gone may be given again.
@@ -271,23 +323,7 @@ impl World {
         if !self.is_ranked() {
             return broken("the newest snapshot is not true for the end of the log");
         }
-        {
-            let server = self.clickhouse.borrow();
-            let standings = &server.tables.standings;
-            let (id, _) = standings.newest().expect("it is ranked");
-            let content = &self.contents[&id];
-            for (key, row) in &standings.user_totals {
-                let at = content.rankings.get(&key.0).map(|row| [row.h24, row.d7, row.d30, row.lifetime]);
-                let columns = at.map(|at| at[usize::try_from(key.1).expect("a window")]);
-                let expected = columns.map_or((0, 0, 0), |it| (it.tokens, it.requests, it.cost));
-                // Of one number totals are written once; names that came after it are for the next.
-                let is_of_it = id.number > row.version
-                    || standings.snapshots.keys().filter(|it| it.number == id.number).count() == 1;
-                if is_of_it && (row.tokens, row.requests, row.cost) != expected {
-                    return broken(format!("user_totals has {row:?}, and {id:?} has {expected:?}"));
-                }
-            }
-        }
+        self.totals_are_right()?;
         self.names_are_right()
     }
 
