@@ -67,13 +67,13 @@ pub fn compare(vector: &BTreeMap<Partition, Version>, other: &BTreeMap<Partition
     }
 }
 
-/// The number of a snapshot: the highest incarnation ‖ the sum of all next offsets, held at 2⁴⁸ − 1.
+/// The number of a snapshot: the least incarnation ‖ the sum of all next offsets, held at 2⁴⁸ − 1.
 ///
-/// A newer vector has a greater number as long as no partition's offsets begin again below a partition that is
-/// already in the same, highest incarnation (a recreated topic, half taken over): then only [`compare`] decides.
+/// A newer vector has a greater number, unless only some partitions have begun again at 0 (a recreated topic, half
+/// taken over): then only [`compare`] decides. Once all have, its number is greater than all before.
 #[must_use]
 pub fn number(vector: &BTreeMap<Partition, Version>) -> u64 {
-    let incarnation = vector.values().map(|version| version.incarnation()).max();
+    let incarnation = vector.values().map(|version| version.incarnation()).min();
     let next = vector.values().fold(0_u64, |sum, version| sum.saturating_add(version.next().get()));
     let next = Offset::new(next).unwrap_or(Offset::MAX);
     Version::new(incarnation.unwrap_or(Incarnation(0)), next).get()

@@ -185,7 +185,7 @@ fn a_snapshot_is_as_old_as_its_slowest_partition() {
     let clocks = [Minute(30), Minute(10), Minute(20)].into_iter();
     let made = snapshot(Vec::new(), vector(&[(1, 5), (2, 7)]), clocks, None);
     assert_eq!(made.as_of, Minute(10));
-    assert_eq!(Version::from_u64(made.number).to_string(), "2:12");
+    assert_eq!(Version::from_u64(made.number).to_string(), "1:12");
 }
 
 #[test]
@@ -207,11 +207,12 @@ fn vectors_are_older_newer_or_neither() {
 }
 
 #[test]
-fn where_offsets_begin_again_only_the_vector_orders() {
-    let half = vector(&[(2, 5), (1, 100)]);
-    let whole = vector(&[(2, 5), (2, 3)]);
-    assert_eq!(compare(&whole, &half), Age::Newer);
-    assert!(number(&whole) < number(&half));
+fn where_offsets_begin_again_only_the_vector_orders_until_all_have_begun() {
+    let (before, half, whole) =
+        (vector(&[(1, 90), (1, 100)]), vector(&[(2, 5), (1, 100)]), vector(&[(2, 5), (2, 3)]));
+    assert_eq!([compare(&half, &before), compare(&whole, &half)], [Age::Newer; 2]);
+    assert!(number(&half) < number(&before));
+    assert!(number(&whole) > number(&before));
 }
 
 #[test]

@@ -104,8 +104,12 @@ impl Log {
     }
 
     pub(crate) fn progress(&mut self, partition: u16, next: u64, clock: i32) {
-        let bytes = tally_schema::encode_progress(&progress(partition, next, clock));
-        self.append(Topic::Totals, partition, &[], Some(&bytes));
+        self.progress_at(&progress(partition, next, clock));
+    }
+
+    pub(crate) fn progress_at(&mut self, progress: &Progress) {
+        let bytes = tally_schema::encode_progress(progress);
+        self.append(Topic::Totals, progress.partition.0, &[], Some(&bytes));
     }
 
     pub(crate) fn identity(&mut self, account: AccountKey, subject: &str, name: &str) {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tally_clickhouse::rows::{KeepCode, PersonRecord};
-use tally_domain::{Board, Metric, Window};
+use tally_domain::published::Progress;
+use tally_domain::{Board, Incarnation, Metric, Offset, Version, Window};
 use tally_ranker::Pace;
 use tally_ranker::store::{
     Answer, Baseline, Boot, Look, Looked, Newest, Question, Reference, SnapshotId, Store, Write,
@@ -220,6 +221,31 @@ fn where_those_who_wait_cannot_ask_a_heartbeat_is_news_once() {
     store.written();
     turns(&mut ranker, 120);
     assert_eq!(store.writes(), 2, "and no more until the next");
+}
+
+/// ```text
+/// partition 0   1:100 ─────► 2:2
+/// partition 1   1:100 ───────────────► 2:2
+/// snapshots     1:200        none      2:4
+/// ```
+#[test]
+fn a_topic_that_begins_again_is_ranked_once_all_its_partitions_have() {
+    let mut log = Log::new();
+    let (mut ranker, store) = begun(&mut log);
+    log.progress(0, 100, 0);
+    log.progress(1, 100, 0);
+    log.total(&total(1, 6), 100);
+    turns(&mut ranker, 60);
+    store.written();
+    let version = Version::new(Incarnation(2), Offset::new(2).unwrap());
+    log.progress_at(&Progress { version, ..progress(0, 0, 0) });
+    log.total(&total(1, 7), 101);
+    turns(&mut ranker, 120);
+    assert_eq!(store.writes(), 2, "half of the partitions");
+    log.progress_at(&Progress { version, ..progress(1, 0, 0) });
+    turns(&mut ranker, 180);
+    assert_eq!(store.writes(), 3);
+    assert_eq!(store.last().marker.vector, [(0, version.get()), (1, version.get())]);
 }
 
 #[test]
