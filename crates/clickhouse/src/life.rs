@@ -6,7 +6,7 @@
 
 use crate::database::Database;
 use crate::error::ClickHouseError;
-use crate::rows::{ArchiveProgressRecord, ProgressRecord, RejectsProgressRecord, Table};
+use crate::rows::{ArchiveProgressRecord, ProgressRecord, RejectsProgressRecord, SnapshotRecord, Table};
 
 /// One life of the server, from its start to its end. No two have the same number, and none has 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,16 @@ impl Claim for RejectsProgressRecord {
     const STATEMENT: &'static str = include_str!("../queries/claim_rejects_progress.sql");
     fn columns(&self) -> Self::Columns {
         (self.partition, self.next)
+    }
+}
+
+impl Claim for SnapshotRecord {
+    type Columns = (u64, u64, u64, &'static str, u32, u64, u64, Vec<(u16, u64)>);
+    const STATEMENT: &'static str = include_str!("../queries/claim_snapshot.sql");
+    fn columns(&self) -> Self::Columns {
+        let vector = self.vector.clone();
+        let ids = (self.snapshot, self.people_version, self.policy_version);
+        (ids.0, ids.1, ids.2, self.keep.name(), self.as_of, self.people, self.earlier, vector)
     }
 }
 

@@ -74,11 +74,13 @@ bugs! {
     ArchiveFromMax = "archive-from-max", "The archive goes on from what is contiguous, never from the greatest offset that was written.";
     ArchiveClaimsFirst = "archive-claims-first", "Progress of the archive is written after the rows that it speaks of.";
     ArchiveClockLost = "archive-clock-lost", "LogTime of the archive goes on where its progress says.";
+    ArchiveSetBackUnnoticed = "archive-set-back-unnoticed", "The archive goes on from what a ClickHouse that came back shows.";
     UsageBeforeRejects = "usage-before-rejects", "Usage is archived no further than the rejects that came before it are listed.";
     RefusedUnlisted = "refused-unlisted", "What is refused is listed with its reason and its bytes.";
-    TotalsAsStore = "totals-as-store", "Of a total the highest version stands, never the last written.";
-    TopicAlone = "topic-alone", "The ranker starts from ClickHouse, and then follows the topic.";
+    TotalsAsStore = "totals-as-store", "The ranker starts from ClickHouse: a compacted topic is no store of totals.";
+    LastWritten = "last-written", "Of a total the highest version stands, never the last written.";
     MarkerFirst = "marker-first", "The marker of a snapshot is written after all of its rows.";
+    MarkedInAnyLife = "marked-in-any-life", "A snapshot is marked in the life of ClickHouse in which its rows were written.";
     SnapshotHalfRead = "snapshot-half-read", "A snapshot is told, and read, only with its marker.";
     Unswept = "unswept", "Rows without a marker are swept away before their number is given again.";
     DraftGivenUp = "draft-given-up", "What was begun under a number is written whole and unchanged, however often that takes.";

@@ -41,7 +41,7 @@ impl Ledger {
         let owned = &mut self.owned;
         let account = self.accounts.get_or_insert_with(row.account, || unowned(row.account, owned));
         match account.totals.iter_mut().find(|total| total.dims == dims) {
-            Some(total) if total.version >= version && !planted::is(Bug::TotalsAsStore) => return false,
+            Some(total) if total.version >= version && !planted::is(Bug::LastWritten) => return false,
             Some(total) => (total.version, total.windows) = (version, row.windows),
             None => account.totals.push(Total { dims, version, windows: row.windows }),
         }

@@ -3,6 +3,7 @@
 use crate::keep::Kept;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tally_clickhouse::Life;
 use tally_clickhouse::rows::{PersonRecord, RankingRecord, SnapshotRecord, UserTotalRecord, minute_of};
 use tally_domain::published::{Progress, TotalRow};
 use tally_domain::{Minute, Partition, PersonId, Version};
@@ -30,8 +31,9 @@ pub enum Question {
     Boot,
     /// What must be known before a snapshot is written.
     Look(Look),
-    /// A snapshot written: its rows, and then its marker. To write the same once more changes nothing.
-    Write(Arc<Write>),
+    /// A snapshot written: its rows, and then its marker. To write the same once more changes nothing. The marker may
+    /// become visible only if the server is in this life from now until then: in any other it may have lost rows.
+    Write(Arc<Write>, Life),
 }
 
 /// What must be known before a snapshot is written.
@@ -105,6 +107,8 @@ pub struct Boot {
 /// What stands in ClickHouse now.
 #[derive(Debug)]
 pub struct Looked {
+    /// The server's, at the latest when all else was read.
+    pub life: Life,
     /// The newest complete snapshot.
     pub newest: Option<Newest>,
     /// What movement is measured against.

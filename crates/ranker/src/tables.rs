@@ -5,7 +5,7 @@ use clickhouse::{Row, RowOwned, RowRead};
 use std::future::Future;
 use tally_clickhouse::query::{KeptLine, RanksLine, SnapshotHead};
 use tally_clickhouse::rows::{PersonRecord, RankingRecord, SnapshotRecord, UserTotalRecord, minute_of};
-use tally_clickhouse::{ClickHouseError, Database};
+use tally_clickhouse::{ClickHouseError, Database, Life};
 use tally_domain::published::{Progress, TotalRow};
 use tally_domain::{LogTime, Minute, Partition, Version};
 
@@ -21,8 +21,6 @@ pub enum Insert<'a> {
     Rankings(&'a [RankingRecord]),
     /// Into `user_totals`.
     Totals(&'a [UserTotalRecord]),
-    /// Into `snapshots`: the row by which one is complete.
-    Marker(&'a SnapshotRecord),
 }
 
 /// The tables that the ranker reads and writes.
@@ -47,8 +45,12 @@ pub trait Tables {
     fn sweep_rankings(&self, newest: SnapshotId) -> impl Future<Output = Answered<()>>;
     /// Takes their totals away.
     fn sweep_user_totals(&self, newest: SnapshotId) -> impl Future<Output = Answered<()>>;
+    /// The present life of the server.
+    fn life(&self) -> impl Future<Output = Answered<Life>>;
     /// Writes rows; a repetition changes nothing.
     fn insert(&self, rows: Insert<'_>) -> impl Future<Output = Answered<()>>;
+    /// Writes the row by which a snapshot is complete, if the server is still in `life`.
+    fn mark(&self, marker: &SnapshotRecord, life: Life) -> impl Future<Output = Answered<()>>;
     /// The partitions in which snapshots are kept.
     fn kept(&self) -> impl Future<Output = Answered<Vec<KeptLine>>>;
     /// Drops one of them by its id, markers first.
@@ -111,12 +113,19 @@ impl Tables for Database {
         self.execute(SWEEPING, &after(include_str!("queries/sweep_user_totals.sql"), newest)).await
     }
 
+    async fn life(&self) -> Answered<Life> {
+        Self::life(self).await
+    }
+
+    async fn mark(&self, marker: &SnapshotRecord, life: Life) -> Answered<()> {
+        self.claim(life, std::slice::from_ref(marker)).await
+    }
+
     async fn insert(&self, rows: Insert<'_>) -> Answered<()> {
         match rows {
             Insert::People(rows) => Self::insert(self, rows.iter().cloned().map(Ok)).await?,
             Insert::Rankings(rows) => Self::insert(self, rows.iter().cloned().map(Ok)).await?,
             Insert::Totals(rows) => Self::insert(self, rows.iter().cloned().map(Ok)).await?,
-            Insert::Marker(row) => Self::insert(self, [Ok(row.clone())]).await?,
         };
         Ok(())
     }

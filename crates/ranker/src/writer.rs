@@ -10,7 +10,7 @@ use crate::tables::{Answered, Insert, Tables};
 use std::collections::BTreeMap;
 use tally_clickhouse::query::SnapshotHead;
 use tally_clickhouse::rows::{KeepCode, minute_of};
-use tally_clickhouse::{Database, Writer};
+use tally_clickhouse::{Database, Life, Writer};
 use tally_domain::planted::{self, Bug};
 use tally_domain::{Board, Hash128, Minute, Partition, PersonId, Version, Window};
 use tally_standings::{Earlier, Sum};
@@ -45,7 +45,7 @@ pub async fn answer<T: Tables>(tables: &T, question: Question) -> Answer {
     let answer = match question {
         Question::Boot => boot(tables).await.map(|boot| Answer::Booted(Box::new(boot))),
         Question::Look(at) => look(tables, at).await.map(|now| Answer::Looked(Box::new(now))),
-        Question::Write(rows) => write(tables, &rows).await.map(Answer::Written),
+        Question::Write(rows, life) => write(tables, &rows, life).await.map(Answer::Written),
     };
     answer.unwrap_or_else(|error| Answer::Failed { error: error.to_string() })
 }
@@ -97,21 +97,25 @@ async fn written<T: Tables>(tables: &T) -> Answered<BTreeMap<PersonId, [Sum; 4]>
     Ok(written)
 }
 
+/// The life is asked for first: what was read in a later one is held against it when the marker is written.
 async fn look<T: Tables>(tables: &T, at: Look) -> Answered<Looked> {
+    let life = tables.life().await?;
     let newest = tables.newest_snapshot().await?.map(of_head);
-    Ok(Looked { newest, reference: baseline(tables, at.reference, at.known).await? })
+    Ok(Looked { life, newest, reference: baseline(tables, at.reference, at.known).await? })
 }
 
-/// Rows first, then the marker that speaks of them; then what has become too old goes.
-async fn write<T: Tables>(tables: &T, rows: &Write) -> Answered<Vec<Kept>> {
+/// Rows first, then the marker that speaks of them, in the life in which the ranker looked; then what has become too
+/// old goes.
+async fn write<T: Tables>(tables: &T, rows: &Write, life: Life) -> Answered<Vec<Kept>> {
     let Write { people, rankings, totals, marker, previous } = rows;
     if planted::is(Bug::MarkerFirst) {
-        tables.insert(Insert::Marker(marker)).await?;
+        tables.mark(marker, life).await?;
     }
     tables.insert(Insert::People(people)).await?;
     tables.insert(Insert::Rankings(rankings)).await?;
     tables.insert(Insert::Totals(totals)).await?;
-    tables.insert(Insert::Marker(marker)).await?;
+    let life = if planted::is(Bug::MarkedInAnyLife) { tables.life().await? } else { life };
+    tables.mark(marker, life).await?;
     match (marker.keep, previous) {
         (KeepCode::Hourly | KeepCode::Daily, Some(previous)) => drop_expired(tables, *previous).await,
         (KeepCode::All, _) | (_, None) => Ok(Vec::new()),

@@ -54,6 +54,18 @@ pub enum KeepCode {
     Daily = 2,
 }
 
+impl KeepCode {
+    /// As the column calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+        }
+    }
+}
+
 /// `people`: an account and the person who owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "column by column as documented in migrations/0003_standings.sql")]

@@ -1,6 +1,8 @@
 use crate::rig::{fresh, nothing, run, url, value};
+use clickhouse::Row as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tally_clickhouse::rows::{KeepCode, SnapshotRecord};
 use tally_clickhouse::{Database, Layout, Life, Outcome, Retry, Sink};
 use tally_domain::published::{HourRow, Progress, Rows, TotalRow};
 use tally_domain::{AccountKey, Dims, Hash128, Hour, LogTime, Minute, Partition, Usage, Version};
@@ -161,5 +163,31 @@ fn rows_without_progress_are_of_one_life_too() {
         start_anew(&database).await;
         let outcomes = answers_in(&database, life, rows());
         assert!(outcomes[0].result.as_ref().unwrap_err().is_another_life());
+    });
+}
+
+#[test]
+fn the_marker_of_a_snapshot_is_written_column_by_column_and_in_one_life_alone() {
+    run(async {
+        let database = fresh().await;
+        let marker = |snapshot| SnapshotRecord {
+            snapshot,
+            people_version: 2,
+            policy_version: 3,
+            keep: KeepCode::Daily,
+            as_of: 1_770_766_200,
+            people: 5,
+            earlier: 6,
+            vector: vec![(0, 7), (1, u64::MAX)],
+        };
+        let life = database.life().await.unwrap();
+        database.claim(life, &[marker(1)]).await.unwrap();
+        start_anew(&database).await;
+        let _next = database.life().await.unwrap();
+        assert!(database.claim(life, &[marker(2)]).await.unwrap_err().is_another_life());
+        let columns = SnapshotRecord::COLUMN_NAMES.join(", ");
+        let all = format!("SELECT {columns} FROM ${{t}}snapshots");
+        let written: Vec<SnapshotRecord> = database.query(&all).fetch_all().await.unwrap();
+        assert_eq!(written, [marker(1)]);
     });
 }

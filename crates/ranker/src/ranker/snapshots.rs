@@ -19,6 +19,7 @@ use crate::store::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tally_clickhouse::Life;
 use tally_domain::planted::{self, Bug};
 use tally_domain::{Minute, Partition, PersonId, Version};
 use tally_log::ReadLog;
@@ -189,7 +190,7 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
 
     /// What stands in ClickHouse decides what is written.
     pub(super) fn looked(&mut self, looked: Looked) {
-        let Looked { newest, reference } = looked;
+        let Looked { life, newest, reference } = looked;
         let Phase::Looking(draft) = std::mem::take(&mut self.snapshots.phase) else { return };
         if let Reference::Other(earlier) = reference {
             self.snapshots.earlier = earlier;
@@ -202,12 +203,12 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         }
         self.snapshots.newest = newest;
         match *draft {
-            Draft::Again(making) if !is_lost => self.write(making),
+            Draft::Again(making) if !is_lost => self.write(making, life),
             Draft::Fresh(moment)
                 if self.snapshots.newest.as_ref().is_none_or(|newest| newest.id < moment.id()) =>
             {
                 match self.making(moment) {
-                    Ok(making) => self.write(making),
+                    Ok(making) => self.write(making, life),
                     Err(error) => tally_telemetry::emit(&StoreFailed { error: error.to_string() }),
                 }
             }
@@ -239,8 +240,8 @@ impl<L: ReadLog, S: Store> Ranker<L, S> {
         Ok(Making { write: Arc::new(write), totals })
     }
 
-    fn write(&mut self, making: Making) {
-        self.ask(Question::Write(Arc::clone(&making.write)));
+    fn write(&mut self, making: Making, life: Life) {
+        self.ask(Question::Write(Arc::clone(&making.write), life));
         self.snapshots.phase = Phase::Writing(making);
     }
 

@@ -5,6 +5,7 @@ use crate::rig::{
     self, Log, account, fresh, leaderboard, oracle, person, ranker, run, stored, through, total, until,
 };
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tally_clickhouse::Database;
@@ -125,7 +126,7 @@ struct Recording {
 
 impl Store for Recording {
     fn ask(&mut self, question: Question) -> Result<(), Box<Question>> {
-        if let Question::Write(write) = &question {
+        if let Question::Write(write, _) = &question {
             self.writes.lock().unwrap().push(Arc::clone(write));
         }
         self.inner.ask(question)
@@ -150,8 +151,9 @@ fn the_same_snapshot_written_twice_changes_nothing() {
         assert_eq!(board, oracle(&story.tokens));
         let mut writer = writer(&story.database);
         let write = writes.lock().unwrap().last().cloned().unwrap();
+        let life = story.database.life().await.unwrap();
         for _ in 0..3 {
-            writer.ask(Question::Write(write.clone())).unwrap();
+            writer.ask(Question::Write(write.clone(), life)).unwrap();
             let deadline = std::time::Instant::now() + Duration::from_secs(30);
             let answer = loop {
                 assert!(std::time::Instant::now() < deadline, "no answer in thirty seconds");
@@ -200,5 +202,70 @@ fn clickhouse_emptied_under_a_running_ranker_is_filled_by_the_next_snapshot() {
         until(&mut again, LATER, |live| stored(live) == 101);
         assert_eq!(leaderboard(&story.database).await, board);
         assert_eq!(again.live().name(person("ann")).shown, "Ann Lee");
+    });
+}
+
+/// Holds back what is to be written for as long as it is told to.
+struct Holding {
+    inner: SnapshotWriter,
+    held: Option<Question>,
+    holds: Arc<AtomicBool>,
+}
+
+impl Store for Holding {
+    fn ask(&mut self, question: Question) -> Result<(), Box<Question>> {
+        if self.holds.load(Ordering::Relaxed) && matches!(question, Question::Write(..)) {
+            self.held = Some(question);
+            return Ok(());
+        }
+        self.inner.ask(question)
+    }
+    fn answered(&mut self) -> Option<Answer> {
+        if !self.holds.load(Ordering::Relaxed)
+            && let Some(question) = self.held.take()
+        {
+            self.inner.ask(question).unwrap();
+        }
+        self.inner.answered()
+    }
+}
+
+/// ```text
+/// ranker      looks ─────────────────────────► writes what changed ► marks? no ► looks ► writes everything ► marks
+/// ClickHouse           starts anew, emptied
+/// ```
+#[test]
+fn clickhouse_set_back_between_a_look_and_the_marker_gets_no_marker_before_it_has_everything() {
+    run(async {
+        let mut story = Story::begun().await;
+        story.log.identity(account(1), "ann", "Ann Lee");
+        story.use_tokens(true);
+        let holds = Arc::new(AtomicBool::new(false));
+        let store = Holding { inner: writer(&story.database), held: None, holds: Arc::clone(&holds) };
+        let mut ranker = ranker(&story.log, store);
+        let number = story.number();
+        until(&mut ranker, Duration::ZERO, |live| stored(live) == number);
+
+        holds.store(true, Ordering::Relaxed);
+        story.log.total(&total(2, 1_000_000), 100);
+        story.log.progress(0, 100, 0);
+        for _ in 0..200 {
+            let _worked = ranker.turn(LATER).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for table in ["people", "user_totals", "rankings", "snapshots", "life"] {
+            let text = format!("TRUNCATE TABLE ${{t}}{table}");
+            story.database.execute("setting a server back", &text).await.unwrap();
+        }
+        holds.store(false, Ordering::Relaxed);
+        let later = std::time::Instant::now();
+        while stored(&ranker.live()) != 101 {
+            assert!(later.elapsed() < Duration::from_secs(30), "no snapshot in thirty seconds");
+            let _worked = ranker.turn(LATER + later.elapsed()).unwrap();
+        }
+        assert_eq!(user_totals(&story.database).await.len(), 5, "not only who changed");
+        let names = "SELECT name FROM ${t}people_now WHERE name != ''";
+        let names: Vec<String> = story.database.query(names).fetch_all().await.unwrap();
+        assert_eq!(names, ["Ann Lee"]);
     });
 }

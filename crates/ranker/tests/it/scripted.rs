@@ -4,6 +4,7 @@ use crate::rig::{Log, PACE, account, person, progress, ranker, ranker_at, stored
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tally_clickhouse::Life;
 use tally_clickhouse::rows::{KeepCode, PersonRecord};
 use tally_domain::published::Progress;
 use tally_domain::{Board, Incarnation, Metric, Offset, Version, Window};
@@ -36,9 +37,13 @@ impl Store for Scripted {
                 let reference =
                     script.reference.take().map_or(Reference::Known, |b| Reference::Other(Some(b)));
                 let newest = script.newest.clone();
-                script.answers.push_back(Answer::Looked(Box::new(Looked { newest, reference })));
+                script.answers.push_back(Answer::Looked(Box::new(Looked {
+                    life: Life(1),
+                    newest,
+                    reference,
+                })));
             }
-            Question::Write(write) => script.writes.push(write),
+            Question::Write(write, _) => script.writes.push(write),
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! The tables that the ranker writes, and the end of ClickHouse that it holds: each request meets its own fate.
 
-use super::{Fate, Shared, Tables, reset};
+use super::{ClickHouse, Fate, Shared, Tables, reset};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use tally_clickhouse::Life;
 use tally_clickhouse::query::{KeptLine, RanksLine, SnapshotHead};
 use tally_clickhouse::rows::{
     Hash, KeepCode, PersonRecord, RankingRecord, SnapshotRecord, UserTotalRecord, WindowCode,
@@ -42,6 +43,11 @@ impl Standings {
         self.snapshots.iter().rev().find(|(_, row)| i64::from(row.as_of) <= until).map(|(id, _)| *id)
     }
 
+    fn mark(&mut self, row: &SnapshotRecord) {
+        let id = SnapshotId { number: row.snapshot, people_version: row.people_version };
+        self.snapshots.insert(id, row.clone());
+    }
+
     fn take(&mut self, insert: Insert<'_>, whole: bool) {
         fn first<T>(rows: &[T], whole: bool) -> &[T] {
             &rows[..if whole { rows.len() } else { rows.len() / 2 }]
@@ -70,11 +76,6 @@ impl Standings {
                     }
                 }
             }
-            Insert::Marker(row) if whole => {
-                let id = SnapshotId { number: row.snapshot, people_version: row.people_version };
-                self.snapshots.insert(id, row.clone());
-            }
-            Insert::Marker(_) => {}
         }
     }
 }
@@ -90,12 +91,12 @@ fn window_code(row: &UserTotalRecord) -> i8 {
 
 /// The partition in which a snapshot is kept.
 fn partition_id(keep: KeepCode, as_of: u32) -> String {
-    let (name, seconds) = match keep {
-        KeepCode::All => ("all", 3_600),
-        KeepCode::Hourly => ("hourly", 86_400),
-        KeepCode::Daily => ("daily", 30 * 86_400),
+    let seconds = match keep {
+        KeepCode::All => 3_600,
+        KeepCode::Hourly => 86_400,
+        KeepCode::Daily => 30 * 86_400,
     };
-    format!("{name}-{}", as_of / seconds)
+    format!("{}-{}", keep.name(), as_of / seconds)
 }
 
 fn head(marker: &SnapshotRecord) -> SnapshotHead {
@@ -116,8 +117,6 @@ struct Way {
     server: Shared,
     /// What the request under way meets.
     fate: Rc<Cell<Fate>>,
-    /// The life of the server that it last heard of.
-    life: Rc<Cell<u64>>,
     /// What movement is to be measured against, as the last answer to that question had it.
     reference: Rc<RefCell<Option<Reference>>>,
 }
@@ -130,29 +129,33 @@ pub(crate) struct Reference {
 }
 
 impl Way {
-    /// A request: it is sent, and when it is polled again it meets its fate.
+    /// A request of the tables.
     async fn request<T>(&self, doing: &str, does: impl Fn(&mut Tables, bool) -> T) -> Answered<T> {
+        self.ask(doing, |server, whole| does(&mut server.tables, whole)).await
+    }
+
+    /// It is sent, and when it is polled again it meets its fate.
+    async fn ask<T>(&self, doing: &str, does: impl Fn(&mut ClickHouse, bool) -> T) -> Answered<T> {
         once_later().await;
+        match self.meets_fate(doing, does) {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What comes back, unless nothing ever does.
+    fn meets_fate<T>(&self, doing: &str, does: impl Fn(&mut ClickHouse, bool) -> T) -> Option<Answered<T>> {
         let fate = self.fate.get();
         let mut server = self.server.borrow_mut();
-        // Whatever comes first after a restart finds a connection that is no more.
-        let fate = if self.life.replace(server.life) == server.life { fate } else { Fate::Refused };
+        let done = match fate {
+            Fate::Refused => return Some(Err(reset(doing))),
+            _ => does(&mut server, fate != Fate::TakenInPart),
+        };
         match fate {
-            Fate::Refused => Err(reset(doing)),
-            Fate::Taken => Ok(does(&mut server.tables, true)),
-            Fate::TakenTwice => {
-                let _first = does(&mut server.tables, true);
-                Ok(does(&mut server.tables, true))
-            }
-            Fate::TakenAndRefused | Fate::TakenInPart => {
-                let _taken = does(&mut server.tables, fate == Fate::TakenAndRefused);
-                Err(reset(doing))
-            }
-            Fate::TakenInSilence => {
-                let _taken = does(&mut server.tables, true);
-                drop(server);
-                std::future::pending().await
-            }
+            Fate::TakenTwice => Some(Ok(does(&mut server, true))),
+            Fate::TakenAndRefused | Fate::TakenInPart => Some(Err(reset(doing))),
+            Fate::TakenInSilence => None,
+            _ => Some(Ok(done)),
         }
     }
 }
@@ -249,6 +252,22 @@ impl tables::Tables for Way {
         self.request("sweeping totals of people", sweep).await
     }
 
+    async fn life(&self) -> Answered<Life> {
+        self.ask("asking for the life", |server, _| Life(server.life)).await
+    }
+
+    async fn mark(&self, marker: &SnapshotRecord, life: Life) -> Answered<()> {
+        let marks = |server: &mut ClickHouse, whole: bool| {
+            let is_its_life = Life(server.life) == life;
+            if whole && is_its_life {
+                server.tables.standings.mark(marker);
+            }
+            is_its_life
+        };
+        let doing = "marking a snapshot";
+        if self.ask(doing, marks).await? { Ok(()) } else { Err(reset(doing)) }
+    }
+
     async fn insert(&self, rows: Insert<'_>) -> Answered<()> {
         self.request("inserting", |tables, whole| tables.standings.take(rows, whole)).await
     }
@@ -313,9 +332,8 @@ impl std::fmt::Debug for SimulatedStore {
 
 impl SimulatedStore {
     pub(crate) fn new(server: &Shared) -> Self {
-        let (life, server) = (Rc::new(Cell::new(server.borrow().life)), Rc::clone(server));
-        let fate = Rc::new(Cell::new(Fate::Taken));
-        Self { way: Way { server, fate, life, reference: Rc::default() }, desk: Rc::default() }
+        let (server, fate) = (Rc::clone(server), Rc::new(Cell::new(Fate::Taken)));
+        Self { way: Way { server, fate, reference: Rc::default() }, desk: Rc::default() }
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -349,7 +367,7 @@ impl Store for SimulatedStore {
         match &question {
             Question::Boot => {}
             Question::Look(look) => desk.asked.push(Asked::Look(*look)),
-            Question::Write(write) => desk.asked.push(Asked::Write(Arc::clone(write))),
+            Question::Write(write, _) => desk.asked.push(Asked::Write(Arc::clone(write))),
         }
         let way = self.way.clone();
         desk.work = Some(Box::pin(async move { tally_ranker::answer(&way, question).await }));
