@@ -77,6 +77,8 @@ pub(crate) enum Act {
     Rank { turns: u8, wanted: bool },
     /// So many of the ranker's requests are done, the last with this fate.
     StoreLands { requests: u8, fate: Fate },
+    /// Somebody waits for a snapshot until it is there, or for so many requests.
+    Snapshot { requests: u8 },
     /// The ranker's process is killed; its request under way lands or is lost.
     KillRanker { lands: bool },
     /// An account says its name, or is forgotten.
@@ -249,6 +251,7 @@ const ACTS: &[(u64, bool, Make)] = &[
         requests: 1 + draw.small(8),
         fate: draw.of(&[Fate::Taken, Fate::Taken, Fate::Taken, Fate::TakenTwice]),
     }),
+    (4, false, |draw| Act::Snapshot { requests: 8 + draw.small(30) }),
     (3, true, |draw| Act::StoreLands {
         requests: 1 + draw.small(6),
         fate: draw.of(&[Fate::TakenAndRefused, Fate::Refused, Fate::TakenInPart, Fate::TakenInSilence]),
@@ -275,9 +278,9 @@ const ACTS: &[(u64, bool, Make)] = &[
         let off = [0, 0, -SECOND, -3 * MINUTE, -11 * MINUTE, 2 * MINUTE, 9 * MINUTE, 26 * HOUR];
         Act::Skew(draw.of(&[Disk::Log, Disk::Log, Disk::Of(0), Disk::Of(1)]), draw.of(&off))
     }),
-    (2, false, |_| Act::BackUp),
+    (3, false, |_| Act::BackUp),
     (1, true, |_| Act::ServerRestart),
-    (2, true, |_| Act::SetBack),
+    (3, true, |_| Act::SetBack),
     (2, true, |draw| Act::Retain(draw.of(&[0, 39]))),
     (1, true, |draw| Act::Compact(draw.small(2).into())),
     (1, true, |_| Act::LoseDisk),

@@ -89,7 +89,8 @@ pub(crate) fn line(bug: Bug, found: Option<&Found>) -> String {
 
 /// What a broken promise looks like, without its values.
 fn symptom(why: &str) -> &'static str {
-    const SYMPTOMS: [(&str, &str); 30] = [
+    const SYMPTOMS: [(&str, &str); 31] = [
+        ("has two values", "two owners publish two values"),
         ("archived is", "an archived record is not what the log says"),
         ("is not listed", "a reject is missing from the list"),
         ("the list of rejects", "a reject is missing from the list"),

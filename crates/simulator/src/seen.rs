@@ -30,7 +30,7 @@ impl Seen {
     /// From ClickHouse, when it began.
     pub(crate) fn begin(&mut self, boot: &Boot) {
         for (row, version) in &boot.totals {
-            self.total((row.account, row.dims.as_ref().clone()), *version, row.windows);
+            self.total((row.account, row.dims.as_ref().clone()), *version, &row.windows);
         }
         boot.progress.iter().for_each(|progress| self.advance(*progress));
         for row in &boot.people {
@@ -55,17 +55,17 @@ impl Seen {
         }
         match tally_schema::decode_totals(value).map_err(|error| error.to_string())? {
             Totals::Total(row, version) => {
-                self.total((row.account, row.dims.as_ref().clone()), version, row.windows);
+                self.total((row.account, row.dims.as_ref().clone()), version, &row.windows);
             }
             Totals::Progress(progress) => self.advance(progress),
         }
         Ok(())
     }
 
-    fn total(&mut self, key: (AccountKey, Dims), version: Version, windows: [Usage; 4]) {
-        let held = self.totals.entry(key).or_insert((version, windows));
+    fn total(&mut self, key: (AccountKey, Dims), version: Version, windows: &[Usage; 4]) {
+        let held = self.totals.entry(key).or_insert((version, *windows));
         if version > held.0 {
-            *held = (version, windows);
+            *held = (version, *windows);
         }
     }
 

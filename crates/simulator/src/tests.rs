@@ -1,12 +1,14 @@
 //! Lives of many seeds, and no broken promise.
 
 use crate::act::{Act, life};
+#[cfg(not(tally_planted))]
+use crate::clickhouse::Fate;
 use crate::life::shrink;
 use tally_domain::planted::Bug;
 
-/// So many lives take some 20 seconds of a processor in a debug build.
+/// So many lives take some 30 seconds of a processor in a debug build.
 #[cfg(not(tally_planted))]
-const LIVES: u64 = 2_000;
+const LIVES: u64 = 4_000;
 
 /// The bugs of the table in the docs: name, rule, and within how many lives each is found.
 fn table() -> Vec<(&'static str, &'static str, u64)> {
@@ -106,6 +108,33 @@ fn a_seed_is_lived_again_step_for_step() {
         let lived = || crate::life::lived(seed, &life(seed, None), true);
         assert_eq!(lived(), lived());
     }
+}
+
+/// ```text
+/// each minute: an event ─► log ─► both instances fold it, append a heartbeat and publish
+/// ```
+#[cfg(not(tally_planted))]
+#[test]
+fn two_owners_publish_the_same_values_and_two_heartbeats_a_minute_are_harmless() {
+    let mut world = crate::world::World::new(7);
+    let both = [0, 1].into_iter().flat_map(|instance| [0, 1].map(|partition| (instance, partition)));
+    let turn = |turns| move |(instance, partition)| Act::Turn { instance, partition, turns };
+    let land = |(instance, partition)| Act::Land { instance, partition, fate: Fate::Taken };
+    let minute = || {
+        let told = [
+            Act::Pass(60_000),
+            Act::Use { by: 0, whose: 0, id: 0, age_ms: 0, tokens: [1, 1], model: 0, session: 0 },
+            Act::Send { by: 0, most: 1 },
+        ];
+        let folded = both.clone().map(turn(1)).chain([Act::LogTurn]).chain(both.clone().map(turn(5)));
+        told.into_iter().chain(folded).chain(both.clone().map(land)).collect::<Vec<_>>()
+    };
+    for act in (0..30).flat_map(|_| minute()) {
+        assert_eq!(world.live(&act), Ok(()), "{act:?}");
+    }
+    assert_eq!(world.end(7), Ok(()));
+    assert_eq!(world.heartbeats_of_a_minute(), 2);
+    assert!(world.published_by_both() >= 90, "{} values", world.published_by_both());
 }
 
 #[test]

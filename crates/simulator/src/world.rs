@@ -3,9 +3,12 @@
 mod acts;
 mod archive;
 mod checks;
+mod compact;
 mod end;
 mod installation;
 mod instances;
+mod names;
+mod owners;
 mod recount;
 mod standings;
 
@@ -16,10 +19,12 @@ use crate::producers::{Producer, Sent};
 use archive::{Archiving, Keepers};
 use installation::Log;
 use instances::Instance;
+use owners::Owners;
 use standings::{Content, Standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use tally_domain::{Partition, WallTime};
+use tally_ranker::Pace;
 use tally_ranker::store::SnapshotId;
 
 pub(crate) use installation::{PARTITIONS, count};
@@ -38,11 +43,13 @@ pub(crate) struct World {
     producers: Vec<Producer>,
     ledger: Vec<Sent>,
     oracles: Vec<Oracle>,
+    owners: Owners,
     archivers: [Option<Archiving>; 2],
     keepers: Keepers,
     /// ClickHouse lost what the log has forgotten since: nobody can archive that again.
     archive_is_lost: bool,
     standing: Option<Standing>,
+    pace: Pace,
     /// What every snapshot stands for that was written.
     contents: BTreeMap<SnapshotId, Content>,
     /// Numbers of which a reader has ever found a complete one.
@@ -71,10 +78,12 @@ impl World {
             producers: (0..3).map(Producer::new).collect(),
             ledger: vec![],
             oracles: vec![],
+            owners: Owners::default(),
             archivers: [None, None],
             keepers: Keepers::default(),
             archive_is_lost: false,
             standing: None,
+            pace: standings::pace(seed),
             contents: BTreeMap::new(),
             complete: BTreeSet::new(),
             stalls: [0; 3],

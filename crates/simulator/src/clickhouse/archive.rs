@@ -137,7 +137,7 @@ impl SimulatedArchive {
             match nth.cmp(&whole) {
                 std::cmp::Ordering::Less => archive.take(insert, true, &mut landed),
                 std::cmp::Ordering::Equal if fate == Fate::TakenInPart => {
-                    archive.take(insert, false, &mut landed)
+                    archive.take(insert, false, &mut landed);
                 }
                 _ => {}
             }

@@ -67,6 +67,14 @@ impl World {
                     self.store_lands(if nth == requests { fate } else { Fate::Taken })?;
                 }
             }
+            Act::Snapshot { requests } => {
+                for _ in 0..requests {
+                    let worked = self.rank(true)? | self.store_lands(Fate::Taken)?;
+                    if !worked {
+                        break;
+                    }
+                }
+            }
             Act::KillRanker { lands } => return self.kill_ranker(lands),
             Act::Identify { whose, name } => self.identify(whose, name),
             Act::Restart(instance) => {
@@ -113,14 +121,7 @@ impl World {
                 self.now = self.now.plus_ms(days * 86_400_000);
                 return self.retain(days > 0);
             }
-            Act::Compact(partition) => {
-                let now = self.log_now();
-                self.compacted = true;
-                for topic in [Topic::Totals, Topic::Identities] {
-                    let lane = Lane { topic, partition: Partition(partition % PARTITIONS) };
-                    let _compacted = self.log.get_mut().compact(lane, now);
-                }
-            }
+            Act::Compact(partition) => return self.compact(partition),
             Act::Stall(Disk::Log, acts) => self.stalls[0] = acts,
             Act::Stall(Disk::Of(instance), acts) => self.stalls[1 + instance % 2] = acts,
             Act::LoseDisk => {

@@ -143,6 +143,7 @@ impl World {
     ) -> Result<bool, String> {
         let part = self.instances[instance].parts[usize::from(partition.0)].as_mut();
         let Some(landed) = part.and_then(|part| part.sink_mut().land(fate)) else { return Ok(false) };
+        self.owners_agree(instance, &landed)?;
         self.landed(&landed)?;
         Ok(true)
     }

@@ -61,7 +61,9 @@ impl World {
             {
                 let book =
                     PriceBook::parse(document.body).ok().filter(|book| book.number() == document.number);
-                book.into_iter().for_each(|book| bounds.books.add(place(row, 0), book));
+                if let Some(book) = book {
+                    bounds.books.add(place(row, 0), book);
+                }
             }
         }
         bounds

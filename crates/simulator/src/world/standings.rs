@@ -2,23 +2,26 @@
 
 use crate::clickhouse::Fate;
 use crate::clickhouse::standings::{Asked, Rankings, SimulatedStore, ranks};
-use crate::producers::{CLAIMED, SECRET};
+use crate::producers::SECRET;
 use crate::seen::{Ranking, Seen};
 use crate::world::installation::count;
 use crate::world::{Broken, Kept, World, all_partitions, broken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tally_clickhouse::rows::{PersonRecord, SnapshotRecord};
+use tally_clickhouse::rows::SnapshotRecord;
 use tally_disk::MemoryDisk;
-use tally_domain::{AccountKey, ClaimedIdentity, Lane, PersonId, Topic, Version, WallTime, partition_of};
-use tally_log::{AppendLog, LogError, Reader};
+use tally_domain::{Lane, Offset, Topic, Version, WallTime};
+use tally_log::{LogError, Reader};
 use tally_ranker::store::{Answer, Look, MOVEMENT_MINUTES, SnapshotId, Write};
 use tally_ranker::{Pace, Ranker, Turn};
 use tally_standings::snapshot::{Age, compare};
 
-const PACE: Pace =
-    Pace { live: Duration::from_secs(2), snapshot: Duration::from_secs(10), heartbeats_are_news: false };
+/// In some lives those who wait for a snapshot cannot ask for one.
+pub(super) const fn pace(seed: u64) -> Pace {
+    let heartbeats_are_news = seed.is_multiple_of(3);
+    Pace { live: Duration::from_secs(2), snapshot: Duration::from_secs(10), heartbeats_are_news }
+}
 
 /// Bytes that it reads of a lane in a turn, unless a segment ends before.
 const READ_BYTES: usize = 1 << 20;
@@ -26,7 +29,7 @@ const READ_BYTES: usize = 1 << 20;
 /// A ranker, the end of its way to ClickHouse, and what follows from all that it was shown.
 #[derive(Debug)]
 pub(crate) struct Standing {
-    ranker: Ranker<Reader<MemoryDisk>, SimulatedStore>,
+    pub(super) ranker: Ranker<Reader<MemoryDisk>, SimulatedStore>,
     store: SimulatedStore,
     began: WallTime,
     seen: Seen,
@@ -59,10 +62,17 @@ impl Content {
     }
 }
 
+impl Standing {
+    /// True when it has read a lane up to there.
+    pub(super) fn has_read(&self, lane: Lane, end: Offset) -> bool {
+        self.is_booted && self.seen.next(lane, Offset::ZERO) >= end
+    }
+}
+
 impl World {
     fn standing(&self) -> Standing {
         let store = SimulatedStore::new(&self.clickhouse);
-        let ranker = Ranker::new(self.log.get().reader(), store.clone(), SECRET, count(), PACE);
+        let ranker = Ranker::new(self.log.get().reader(), store.clone(), SECRET, count(), self.pace);
         Standing {
             ranker,
             store,
@@ -163,15 +173,14 @@ impl World {
             return broken(format!("{:?} is given up for {id:?}", standing.last));
         }
         standing.is_unsure = true;
-        let known = self
-            .contents
-            .get(&id)
-            .filter(|known| known.is_complete || (standing.last == Some(id) && !standing.is_lost));
+        let known = self.contents.get(&id).filter(|known| known.is_complete || standing.last == Some(id));
         if let Some(known) = known {
-            if (&known.rankings, &known.marker) != (&content.rankings, &content.marker) {
+            if (&known.rankings, &known.marker) == (&content.rankings, &content.marker) {
+                return Ok(());
+            }
+            if known.is_complete || !standing.is_lost {
                 return broken(format!("{id:?} is given twice: to {known:?} and to {content:?}"));
             }
-            return Ok(());
         }
         let draft = standing.draft.as_ref().ok_or("a snapshot is written without a look")?;
         draft.is_written(write)?;
@@ -290,22 +299,6 @@ impl World {
         Ok(())
     }
 
-    /// An account says who it is, or asks to be forgotten.
-    pub(super) fn identify(&mut self, whose: usize, name: Option<u8>) {
-        let (source, subject) = CLAIMED[whose % CLAIMED.len()];
-        let account = AccountKey::of(&SECRET, source, subject);
-        let identity = name.map(|name| ClaimedIdentity {
-            source: source.to_owned(),
-            subject: subject.to_owned(),
-            email: None,
-            name: Some(format!("{subject} the {name}th")),
-            first_seen_ms: 0,
-        });
-        let lane = Lane { topic: Topic::Identities, partition: partition_of(account.bytes(), count()) };
-        let value = identity.as_ref().map(tally_schema::encode_identity);
-        let _full = self.log.get().appender().append(lane, account.bytes(), value.as_deref());
-    }
-
     /// True once the newest snapshot is true for the end of the log.
     pub(super) fn is_ranked(&self) -> bool {
         if self.is_trusting {
@@ -325,57 +318,6 @@ impl World {
         }
         self.totals_are_right()?;
         self.names_are_right()
-    }
-
-    /// Who said who they are is named so in ClickHouse, and who is forgotten is not.
-    fn names_are_right(&mut self) -> Kept {
-        let mut said: BTreeMap<[u8; 16], Option<ClaimedIdentity>> = BTreeMap::new();
-        for partition in all_partitions() {
-            let lane = Lane { topic: Topic::Identities, partition };
-            let start = self.log.bounds(lane)?.start;
-            self.log.each(lane, start, |record| {
-                let identity = record.value.map(tally_schema::decode_identity).transpose();
-                let key = record.key.try_into().map_err(|_| "an identity without an account")?;
-                said.insert(key, identity.map_err(|error| error.to_string())?);
-                Ok(())
-            })?;
-        }
-        let server = self.clickhouse.borrow();
-        let people = &server.tables.standings.people;
-        let is_named = |row: &PersonRecord, claimed: &ClaimedIdentity| {
-            row.erased == 0 && Some(&row.name) == claimed.name.as_ref()
-        };
-        for (account, claimed) in &said {
-            let row = people.get(account);
-            let is_right = match claimed {
-                Some(claimed) => row.is_some_and(|row| is_named(row, claimed)),
-                None => row.is_none_or(|row| row.erased == 1 && row.name.is_empty()),
-            };
-            if !is_right {
-                return broken(format!("people has {row:?}, and the account says {claimed:?}"));
-            }
-        }
-        match people.values().find(|row| !said.contains_key(&row.account) && !row.name.is_empty()) {
-            Some(row) => broken(format!("people has {row:?}, and nobody says so any more")),
-            None => self.live_names_are_right(&said),
-        }
-    }
-
-    fn live_names_are_right(&self, said: &BTreeMap<[u8; 16], Option<ClaimedIdentity>>) -> Kept {
-        let Some(standing) = &self.standing else { return Ok(()) };
-        let live = standing.ranker.live();
-        for (source, subject) in CLAIMED {
-            let person = PersonId::of(&SECRET, subject);
-            let same = CLAIMED.iter().filter(|(_, other)| other.to_lowercase() == subject.to_lowercase());
-            let accounts = same.map(|(source, subject)| AccountKey::of(&SECRET, source, subject));
-            let is_named =
-                accounts.into_iter().any(|account| said.get(account.bytes()).is_some_and(Option::is_some));
-            let shown = live.name(person).shown;
-            if shown.is_empty() == is_named {
-                return broken(format!("{source} {subject} is called {shown:?} on the live board"));
-            }
-        }
-        Ok(())
     }
 }
 
