@@ -157,6 +157,23 @@ impl Restore {
         Ok(Self { fold, pending: [due, due_there] })
     }
 
+    /// The version of the state that a meta blob belongs to.
+    ///
+    /// # Errors
+    /// When the bytes are damaged.
+    pub fn version_of(meta: &[u8]) -> Result<Version, Damaged> {
+        let mut from = Reader::new(meta, META);
+        if from.array()? != MAGIC {
+            return Err(from.damaged());
+        }
+        read_settings(&mut from)?;
+        let _log_time = from.i64()?;
+        let next = Offset::new(from.u64()?).ok_or(from.damaged())?;
+        let _last_record: [u8; 8] = from.array()?;
+        let incarnation = Incarnation(from.u64()?.try_into().map_err(|_| from.damaged())?);
+        Ok(Version::new(incarnation, next))
+    }
+
     /// Reads a row.
     ///
     /// # Errors

@@ -63,8 +63,7 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     /// When the directory is held by another, damaged, or of another layout.
     pub fn open(disk: &D, dir: &str, keyspaces: &[Keyspace]) -> Result<(Self, Option<Vec<u8>>), StoreError> {
-        let disk = enter(disk, dir)?;
-        let lock = disk.lock(LOCK).doing(OPENING)?;
+        let (disk, lock) = enter(disk, dir)?;
         let found = Manifest::load(&disk, keyspaces)?;
         // Were the manifest's own name not durable yet, removing what it replaced could lose both.
         disk.sync_dir("").doing(OPENING)?;
@@ -354,8 +353,8 @@ impl<F: tally_disk::DiskFile> Table<F> {
     }
 }
 
-/// Makes the directory, durably, and goes there.
-fn enter<D: Disk>(disk: &D, dir: &str) -> Result<D, StoreError> {
+/// Makes the directory, durably, goes there and holds it.
+pub(crate) fn enter<D: Disk>(disk: &D, dir: &str) -> Result<(D, D::Lock), StoreError> {
     disk.make_dir(dir).doing(OPENING)?;
     let mut above = dir;
     while let Some((parent, _)) = above.rsplit_once('/') {
@@ -363,7 +362,9 @@ fn enter<D: Disk>(disk: &D, dir: &str) -> Result<D, StoreError> {
         above = parent;
     }
     disk.sync_dir("").doing(OPENING)?;
-    Ok(disk.at(dir))
+    let disk = disk.at(dir);
+    let lock = disk.lock(LOCK).doing(OPENING)?;
+    Ok((disk, lock))
 }
 
 pub(crate) fn keyspace_number(number: usize) -> u32 {

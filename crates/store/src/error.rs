@@ -48,6 +48,25 @@ pub enum StoreError {
         /// Ours.
         expected: String,
     },
+    /// A state is to be brought in where there is one.
+    #[error(
+        "bringing in a copied state: {path} holds a state already; open that one, or remove the directory to have \
+         the copy instead"
+    )]
+    Occupied {
+        /// The directory.
+        path: String,
+    },
+    /// A copied state names a file that no store writes.
+    #[error(
+        "bringing in a copied state to {path}: {name:?} is no file of a state; look at who wrote the copy"
+    )]
+    NotOurs {
+        /// The directory.
+        path: String,
+        /// The name.
+        name: String,
+    },
     /// A sum left the range of a 64-bit integer.
     #[error("adding to a row of {keyspace} with key {key:02x?}: the sum leaves 64 bits")]
     Overflow {

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod store;
 
 mod commit;
+mod copy;
 mod manifest;
 mod memtable;
 mod merge;
@@ -17,6 +18,7 @@ mod order;
 mod run;
 mod walk;
 
+pub use copy::{Committed, CommittedFile, Incoming};
 pub use engine::Engine;
 pub use error::StoreError;
 pub use keyspace::{Expiry, Keyspace, Merge, VALUE_BYTES_MAX, prefix, prefix_of};

@@ -24,6 +24,7 @@ use tally_fold::{
 };
 
 use crate::{
+    copy::Committed,
     engine::{Engine, Sizes},
     error::StoreError,
     keyspace::{Expiry, Keyspace, Merge},
@@ -192,6 +193,17 @@ impl<D: Disk> Store<D> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The last committed state, to be copied; `None` where nothing was ever committed.
+    ///
+    /// # Errors
+    /// When its files cannot be opened.
+    pub fn committed(&self) -> Result<Option<Committed<D::File>>, StoreError> {
+        self.engine.committed(|meta| {
+            let version = Restore::version_of(meta);
+            version.map_err(|damaged| NotRestored::Fold(damaged.into()).at(&self.path))
+        })
     }
 
     /// How much there is, for metrics and for whoever decides when to commit.

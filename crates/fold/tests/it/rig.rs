@@ -149,6 +149,7 @@ impl Rig {
     /// Saves, forgets and restores the fold; the store lives on as its own files would.
     pub(crate) fn checkpoint(&mut self) {
         let meta = self.save();
+        assert_eq!(Restore::version_of(&meta), Ok(self.fold.version()));
         let mut restore = Restore::begin(settings(), &meta).unwrap();
         for ((space, key), value) in &self.saved {
             restore.row(*space, key, value).unwrap();

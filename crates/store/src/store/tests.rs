@@ -239,8 +239,12 @@ fn an_id_that_carries_its_mint_time_probes_from_there() {
 fn a_committed_fold_starts_again_as_it_was() {
     let disk = MemoryDisk::new(1);
     let (mut store, mut fold) = open(&disk);
+    assert!(store.committed().unwrap().is_none());
     store.commit(&mut fold).unwrap();
     let meta = fold.meta();
+    let committed = store.committed().unwrap().unwrap();
+    assert_eq!(committed.version, fold.version());
+    assert!(committed.files.last().unwrap().is_manifest());
     drop(store);
     disk.crash();
     let (_store, fold) = Store::open(&disk, "state/0", settings(), TUNING).unwrap();
