@@ -24,6 +24,7 @@ const RINGS: &[(&str, u8, u8)] = &[
     ("store", 1, 1),
     // 2: one outside system each
     ("log-kafka", 2, 0),
+    ("checkpoints", 2, 0),
     ("clickhouse", 2, 0),
     ("clickhouse-embedded", 2, 0),
     // 3: parts
