@@ -74,6 +74,22 @@ fn a_directory_of_this_machine_is_a_place_for_copies() {
     assert!(wrong.contains("nowhere") && wrong.contains("set checkpoints.url"), "{wrong}");
 }
 
+/// Nothing is asked of them: only that this build knows them.
+#[test]
+fn places_in_the_cloud_are_known_by_their_urls() {
+    let options = [
+        ("AWS_REGION", "eu-central-1"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "a"),
+        ("HOME", "/nowhere"),
+        ("GOOGLE_SKIP_SIGNATURE", "true"),
+    ];
+    for url in ["s3://bucket/tally", "gs://bucket/tally", "az://container/tally"] {
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let opened = Checkpoints::open(url, TopicId::default(), options);
+        assert!(opened.is_ok(), "{url}: {}", opened.unwrap_err());
+    }
+}
+
 #[test]
 fn only_what_is_new_is_written_again() {
     let store = Trouble::default();
