@@ -93,6 +93,14 @@ impl<L: ReadLog, A: AppendLog, K: Sink, D: Disk> Aggregator<L, A, K, D> {
         Ok(())
     }
 
+    /// The last committed state, to be copied; `None` where nothing was ever committed.
+    ///
+    /// # Errors
+    /// When its files cannot be opened.
+    pub fn committed(&self) -> Result<Option<tally_store::Committed<D::File>>, PartError> {
+        self.store.committed().map_err(|source| self.stopped_by_store(source))
+    }
+
     /// So many that merging no longer waits for a turn without work.
     pub(crate) fn has_many_runs(&self) -> bool {
         self.store.sizes().runs > RUNS_MAX

@@ -8,7 +8,8 @@ use tally_store::StoreError;
 pub enum CheckpointError {
     /// The place cannot be used as it is configured.
     #[error(
-        "copying states to {url}: {cause}; set checkpoints.url to file:///…, or to a store that this build knows"
+        "copying states to {url}: {cause}; set checkpoints.url to file:///…, s3://…, gs://… or az://…, and in the \
+         environment what that store's own tools want, such as AWS_REGION"
     )]
     Place {
         /// As it is configured.

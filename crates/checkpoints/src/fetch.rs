@@ -1,8 +1,8 @@
-//! Bringing the newest whole copy into an empty directory.
+//! Bringing the newest whole copy into a directory that has no state, or an older one.
 
 use tally_disk::{Disk, DiskFile};
 use tally_domain::{Partition, Version};
-use tally_store::Incoming;
+use tally_store::{Incoming, StoreError};
 
 use crate::Checkpoints;
 use crate::contents::{Hash, Part};
@@ -13,35 +13,42 @@ use crate::place::{CopyName, Place};
 #[derive(Debug)]
 #[must_use]
 pub enum Fetched {
-    /// There is no copy.
+    /// There is no copy, or none that is newer.
     Nothing,
     /// A whole state.
     State {
         /// The version that it has.
         version: Version,
+        /// How many bytes it has.
+        bytes: u64,
         /// What is wrong with newer copies, which were passed over.
         passed_over: Vec<CheckpointError>,
     },
 }
 
 impl Checkpoints {
-    /// Brings the newest whole copy of a partition's state into `dir` of `disk`, which has none yet. Cut off at any
-    /// moment it leaves no state there, or all of it.
+    /// Brings the newest whole copy of a partition's state into `dir` of `disk`. The state there has the version `held`,
+    /// `None` where there is none: only what is newer replaces it. Cut off at any moment it leaves the older state,
+    /// none, or all of the new one.
     ///
     /// # Errors
-    /// [`CheckpointError::Damaged`] when there are copies and none is whole; when there is a state in `dir`; when the
-    /// store or the disk refuses.
+    /// [`CheckpointError::Damaged`] when there are newer copies and none is whole; when there is a state in `dir` and
+    /// `held` is `None`; when the store or the disk refuses.
     pub fn fetch<D: Disk>(
         &self,
         partition: Partition,
         disk: &D,
         dir: &str,
+        held: Option<Version>,
     ) -> Result<Fetched, CheckpointError> {
         let place = self.place(partition);
         let mut passed_over = Vec::new();
-        for name in place.copies()?.iter().rev() {
-            match bring(&place, name, disk, dir) {
-                Ok(()) => return Ok(Fetched::State { version: name.version, passed_over }),
+        let copies = place.copies()?;
+        let newer = copies.iter().rev().filter(|name| held.is_none_or(|held| name.version > held));
+        for name in newer {
+            let begin = if held.is_some() { Incoming::begin_beside } else { Incoming::begin };
+            match bring(&place, name, || begin(disk, dir)) {
+                Ok(bytes) => return Ok(Fetched::State { version: name.version, bytes, passed_over }),
                 Err(error @ CheckpointError::Damaged { .. }) => passed_over.push(error),
                 Err(error) => return Err(error),
             }
@@ -50,15 +57,20 @@ impl Checkpoints {
     }
 }
 
-fn bring<D: Disk>(place: &Place, name: &CopyName, disk: &D, dir: &str) -> Result<(), CheckpointError> {
+/// How many bytes it was.
+fn bring<D: Disk>(
+    place: &Place,
+    name: &CopyName,
+    begin: impl FnOnce() -> Result<Incoming<D>, StoreError>,
+) -> Result<u64, CheckpointError> {
     let contents = place.contents(name)?;
-    let incoming = Incoming::begin(disk, dir)?;
+    let incoming = begin()?;
     for part in &contents.files {
         let mut file = incoming.create(&part.name)?;
         receive(place, part, &mut file)?;
     }
     incoming.finish()?;
-    Ok(())
+    Ok(contents.files.iter().fold(0, |sum, part| sum.saturating_add(part.bytes)))
 }
 
 fn receive<F: DiskFile>(place: &Place, part: &Part, file: &mut F) -> Result<(), CheckpointError> {

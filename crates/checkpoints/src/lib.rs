@@ -15,11 +15,12 @@ mod copier;
 mod error;
 mod fetch;
 mod place;
+mod stores;
 
 use std::sync::Arc;
 
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, parse_url_opts};
 use tally_domain::{Partition, TopicId};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
@@ -38,9 +39,10 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// The place at `url`, for example `file:///var/lib/tally/copies` or `s3://bucket/tally`. `options` are names and
+    /// The place at `url`: `file:///var/lib/tally/copies`, `s3://bucket/tally`, `gs://bucket/tally` or
+    /// `az://container/tally`. `options` are names and
     /// values as the stores know them from the environment: `AWS_REGION`, `GOOGLE_SERVICE_ACCOUNT`,
-    /// `AZURE_STORAGE_ACCOUNT_NAME`, …; others are ignored. Nothing is asked of it yet.
+    /// `AZURE_STORAGE_ACCOUNT_NAME`, …; what has not the prefix of that store is ignored. Nothing is asked of it yet.
     ///
     /// # Errors
     /// [`CheckpointError::Place`].
@@ -51,7 +53,9 @@ impl Checkpoints {
     ) -> Result<Self, CheckpointError> {
         let wrong = |cause: String| CheckpointError::Place { url: url.to_owned(), cause };
         let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
-        let (store, root) = parse_url_opts(&parsed, options).map_err(|error| wrong(error.to_string()))?;
+        let opened = stores::open(&parsed, options).map_err(|error| wrong(error.to_string()))?;
+        let (store, root) =
+            opened.ok_or_else(|| wrong("it names no kind of store that is known".to_owned()))?;
         Self::over(store.into(), &root, topic)
     }
 

@@ -114,6 +114,15 @@ fn numbered<T>(rows: &[T]) -> impl Iterator<Item = ([u8; 4], &T)> {
     (0_u32..).map(u32::to_be_bytes).zip(rows)
 }
 
+/// Which state it is: that of which log, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The life of the topic; none before the first barrier.
+    pub topic: Option<TopicId>,
+    /// How far.
+    pub version: Version,
+}
+
 /// A checkpoint that is being read: its meta blob first, then every row of [`Keyspace::ALL`] in that order,
 /// each keyspace by key.
 #[derive(Debug)]
@@ -140,8 +149,7 @@ impl Restore {
         fold.next = Offset::new(from.u64()?).ok_or(from.damaged())?;
         fold.last_record = u64::from_be_bytes(from.array()?);
         fold.incarnation = Incarnation(from.u64()?.try_into().map_err(|_| from.damaged())?);
-        let has_topic = from.u8()? == 1;
-        fold.topic = Some(TopicId(from.hash()?)).filter(|_| has_topic);
+        fold.topic = read_topic(&mut from)?;
         fold.policy = from.u32()?;
         fold.book_text = from.bytes()?.to_vec();
         if !fold.book_text.is_empty() && !planted::is(Bug::PricesBesideState) {
@@ -157,11 +165,11 @@ impl Restore {
         Ok(Self { fold, pending: [due, due_there] })
     }
 
-    /// The version of the state that a meta blob belongs to.
+    /// Which state a meta blob belongs to.
     ///
     /// # Errors
     /// When the bytes are damaged.
-    pub fn version_of(meta: &[u8]) -> Result<Version, Damaged> {
+    pub fn origin_of(meta: &[u8]) -> Result<Origin, Damaged> {
         let mut from = Reader::new(meta, META);
         if from.array()? != MAGIC {
             return Err(from.damaged());
@@ -171,7 +179,8 @@ impl Restore {
         let next = Offset::new(from.u64()?).ok_or(from.damaged())?;
         let _last_record: [u8; 8] = from.array()?;
         let incarnation = Incarnation(from.u64()?.try_into().map_err(|_| from.damaged())?);
-        Ok(Version::new(incarnation, next))
+        let topic = read_topic(&mut from)?;
+        Ok(Origin { topic, version: Version::new(incarnation, next) })
     }
 
     /// Reads a row.
@@ -266,6 +275,11 @@ fn put_run_name(to: &mut Vec<u8>, run: &RunName) {
     to.extend_from_slice(&run.account.0.to_be_bytes());
     to.extend_from_slice(run.producer.bytes());
     to.extend_from_slice(&run.epoch.0.to_be_bytes());
+}
+
+fn read_topic(from: &mut Reader<'_>) -> Result<Option<TopicId>, Damaged> {
+    let has_topic = from.u8()? == 1;
+    Ok(Some(TopicId(from.hash()?)).filter(|_| has_topic))
 }
 
 fn put_settings(to: &mut Vec<u8>, settings: &Settings) {

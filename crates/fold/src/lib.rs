@@ -27,7 +27,7 @@ mod window;
 pub use admit::{Acceptance, admit};
 pub use batch::{Batch, Minting, Probe, Recalled, Refused, Sender};
 pub use changes::{Changes, Moving, Posting, Seen, SessionChange};
-pub use checkpoint::{Restore, RestoreError};
+pub use checkpoint::{Origin, Restore, RestoreError};
 pub use codec::Damaged;
 pub use fold::{Control, FOLD_VERSION, Fold, Memory, Obeyed, RecordAt, Refusal, Settings};
 pub use names::{Names, RunName};

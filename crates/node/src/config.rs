@@ -22,9 +22,10 @@ pub use environment::from_process as environment_of_process;
 pub use layer::ConfigError;
 pub use origin::{Origin, Origins, Setting};
 pub use sections::{
-    AdminConfig, AggregatorConfig, AuditConfig, ClickHouseConfig, CollectorConfig, CompactionConfig,
-    Compression, Config, DemoConfig, DiagnosticsConfig, DiagnosticsFormat, EngineConfig, KafkaConfig,
-    LogConfig, LogSync, RankerConfig, RetentionConfig, SaslMechanism, Secret, StoreConfig, WebConfig,
+    AdminConfig, AggregatorConfig, AuditConfig, CheckpointsConfig, ClickHouseConfig, CollectorConfig,
+    CompactionConfig, Compression, Config, DemoConfig, DiagnosticsConfig, DiagnosticsFormat, EngineConfig,
+    KafkaConfig, LogConfig, LogSync, RankerConfig, RetentionConfig, SaslMechanism, Secret, StoreConfig,
+    WebConfig,
 };
 
 use layer::Layer;

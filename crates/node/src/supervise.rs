@@ -23,7 +23,7 @@ use crate::drive::Stop;
 use crate::elsewhere::Elsewhere;
 use crate::installation::{DataDir, Owner, Ownership};
 use crate::parts::{Part, Takes};
-use crate::roles::aggregate::{self, Aggregators, Shares};
+use crate::roles::aggregate::{self, Aggregators, Copies, Shares};
 use crate::roles::collect::{self, Collector};
 use crate::roles::engine::{self, ClickHouse};
 use crate::roles::log::{self, Log};
@@ -103,7 +103,9 @@ impl Starting<'_> {
         let partitions = self.log.partitions();
         let sink = SharedSink::start(database.clone())?;
         let seen = self.runtime.block_on(watch::look(database, &sink, partitions))?;
-        let making = Aggregators::new(self.config, self.log, self.secret, self.dir.state(), &sink);
+        let copies = Copies::open(self.config, self.log.topic_id())?;
+        let making =
+            Aggregators::new(self.config, self.log, self.secret, self.dir.state(), &sink).copied(copies);
         let shares = self.shares(database, &sink)?;
         let folding = aggregate::start(making, shares, self.clock, self.shared, fold_stop.clone())?;
         let all = usize::from(partitions.get());

@@ -67,9 +67,21 @@ impl<D: Disk> Engine<D> {
     }
 }
 
-/// A state on its way into a directory. Until it is finished there is no state, whatever becomes of it; then all of it.
+/// A state on its way into a directory. Until it is finished there is no state, or the older one; then all of it.
 #[derive(Debug)]
 pub struct Incoming<D: Disk> {
+    disk: D,
+    /// Where it is to go once it is whole; `None` where it is there already.
+    place: Option<Place<D>>,
+    _lock: D::Lock,
+}
+
+/// A directory whose state is to be replaced.
+#[derive(Debug)]
+struct Place<D: Disk> {
+    /// What both directories lie in.
+    above: D,
+    dir: String,
     disk: D,
     _lock: D::Lock,
 }
@@ -85,10 +97,20 @@ impl<D: Disk> Incoming<D> {
         if names.iter().any(|name| name == manifest::NAME) {
             return Err(StoreError::Occupied { path: disk.show("") });
         }
-        for name in names.iter().filter(|name| ours(name).is_some()) {
-            disk.remove(name).doing(BRINGING)?;
-        }
-        Ok(Self { disk, _lock: lock })
+        remove_all(&disk, &names)?;
+        Ok(Self { disk, place: None, _lock: lock })
+    }
+
+    /// The same for a directory with a state, which stays until the new one is whole: that gathers in a directory
+    /// beside it.
+    ///
+    /// # Errors
+    /// When the directory is held by another, or the disk refuses.
+    pub fn begin_beside(disk: &D, dir: &str) -> Result<Self, StoreError> {
+        let (old, lock) = enter(disk, dir)?;
+        let incoming = Self::begin(disk, &beside(dir))?;
+        let place = Place { above: disk.clone(), dir: dir.to_owned(), disk: old, _lock: lock };
+        Ok(Self { place: Some(place), ..incoming })
     }
 
     /// A new file for the bytes of [`CommittedFile::name`]; sync it once it has them.
@@ -108,11 +130,46 @@ impl<D: Disk> Incoming<D> {
     /// Makes it the state of the directory, which may then be opened.
     ///
     /// # Errors
-    /// When there is no manifest, or the disk refuses: then there is no state, or this one.
+    /// When there is no manifest, or the disk refuses: then there is no state, or this one, or the older one.
     pub fn finish(self) -> Result<(), StoreError> {
+        if let Some(place) = &self.place {
+            place.take(&self.disk)?;
+        }
+        let disk = self.place.as_ref().map_or(&self.disk, |place| &place.disk);
         // The names of runs must be durable before a manifest can name them.
-        self.disk.sync_dir("").doing(BRINGING)?;
-        self.disk.rename(manifest::NEW_NAME, manifest::NAME).doing(BRINGING)?;
-        self.disk.sync_dir("").doing(BRINGING)
+        disk.sync_dir("").doing(BRINGING)?;
+        disk.rename(manifest::NEW_NAME, manifest::NAME).doing(BRINGING)?;
+        disk.sync_dir("").doing(BRINGING)
     }
+}
+
+impl<D: Disk> Place<D> {
+    /// Takes over the files of a whole state. There is none in between: runs of two lives may have the same names.
+    fn take(&self, from: &D) -> Result<(), StoreError> {
+        let new = from.list("").doing(BRINGING)?;
+        if !new.iter().any(|name| name == manifest::NEW_NAME) {
+            return Err(StoreError::Missing { path: from.show(manifest::NAME) });
+        }
+        self.disk.remove(manifest::NAME).doing(BRINGING)?;
+        self.disk.sync_dir("").doing(BRINGING)?;
+        remove_all(&self.disk, &self.disk.list("").doing(BRINGING)?)?;
+        for name in new.iter().filter(|name| ours(name).is_some()) {
+            let (from, to) = (format!("{}/{name}", beside(&self.dir)), format!("{}/{name}", self.dir));
+            self.above.rename(&from, &to).doing(BRINGING)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a state gathers that is to replace the one in `dir`.
+fn beside(dir: &str) -> String {
+    format!("{dir}.incoming")
+}
+
+/// Removes what belongs to a state but its manifest.
+fn remove_all<D: Disk>(disk: &D, names: &[String]) -> Result<(), StoreError> {
+    for name in names.iter().filter(|name| ours(name).is_some()) {
+        disk.remove(name).doing(BRINGING)?;
+    }
+    Ok(())
 }

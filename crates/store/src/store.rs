@@ -19,8 +19,8 @@ use tally_domain::{
     published::{Rows, SessionRow},
 };
 use tally_fold::{
-    Changes, DirtyRows, Due, DueKey, Fold, HourKey, Keyspace as FoldSpace, Restore, SessionChange, SessionId,
-    Settings, Sweep,
+    Changes, DirtyRows, Due, DueKey, Fold, HourKey, Keyspace as FoldSpace, Origin, Restore, SessionChange,
+    SessionId, Settings, Sweep,
 };
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
     engine::{Engine, Sizes},
     error::StoreError,
     keyspace::{Expiry, Keyspace, Merge},
+    manifest::Manifest,
     merge::Merged,
 };
 use codec::Session;
@@ -200,10 +201,16 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// When its files cannot be opened.
     pub fn committed(&self) -> Result<Option<Committed<D::File>>, StoreError> {
-        self.engine.committed(|meta| {
-            let version = Restore::version_of(meta);
-            version.map_err(|damaged| NotRestored::Fold(damaged.into()).at(&self.path))
-        })
+        self.engine.committed(|meta| Ok(origin(meta, &self.path)?.version))
+    }
+
+    /// Which state is committed in `dir`, without opening it; `None` where there is none.
+    ///
+    /// # Errors
+    /// When its manifest cannot be read, is damaged, or of another layout.
+    pub fn origin(disk: &D, dir: &str, tuning: StoreSettings) -> Result<Option<Origin>, StoreError> {
+        let manifest = Manifest::load(&disk.at(dir), &keyspaces(tuning))?;
+        manifest.map(|manifest| origin(&manifest.meta, &disk.show(dir))).transpose()
     }
 
     /// How much there is, for metrics and for whoever decides when to commit.
@@ -305,6 +312,10 @@ fn fold_key_bytes(space: FoldSpace) -> usize {
         FoldSpace::Totals => 8,
         FoldSpace::Receipts => 12,
     }
+}
+
+fn origin(meta: &[u8], path: &str) -> Result<Origin, StoreError> {
+    Restore::origin_of(meta).map_err(|damaged| NotRestored::Fold(damaged.into()).at(path))
 }
 
 /// Why a state was not taken up: the store's reason, or the fold's.

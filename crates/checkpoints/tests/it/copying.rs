@@ -20,13 +20,13 @@ use crate::trouble::Trouble;
 /// Fetches into an empty disk.
 fn fetch(copies: &Checkpoints) -> (MemoryDisk, Fetched) {
     let disk = MemoryDisk::new(99);
-    let fetched = copies.fetch(PARTITION, &disk, DIR).unwrap();
+    let fetched = copies.fetch(PARTITION, &disk, DIR, None).unwrap();
     (disk, fetched)
 }
 
 fn fetched_version(copies: &Checkpoints) -> u64 {
     let (disk, fetched) = fetch(copies);
-    let Fetched::State { version: found, passed_over } = fetched else { panic!("there is a copy") };
+    let Fetched::State { version: found, passed_over, .. } = fetched else { panic!("there is a copy") };
     assert!(passed_over.is_empty(), "{passed_over:?}");
     let next = brought(&disk).unwrap();
     assert_eq!(found, version(next), "the version that was said is that of the state");

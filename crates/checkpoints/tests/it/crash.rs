@@ -9,9 +9,9 @@ use crate::trouble::{Fails, Trouble};
 /// What is there, read by one who begins with nothing.
 fn newest(store: &Trouble) -> Option<u64> {
     let disk = MemoryDisk::new(1);
-    match copies(store).fetch(PARTITION, &disk, DIR).unwrap() {
+    match copies(store).fetch(PARTITION, &disk, DIR, None).unwrap() {
         Fetched::Nothing => None,
-        Fetched::State { version: found, passed_over } => {
+        Fetched::State { version: found, passed_over, .. } => {
             assert!(passed_over.is_empty(), "{passed_over:?}");
             let next = brought(&disk);
             assert_eq!(next.map(version), Some(found));
@@ -76,10 +76,13 @@ fn a_fetch_that_the_store_cuts_off_leaves_no_state_and_the_next_one_brings_it() 
             let store = store.fork();
             store.fail(operation, fails);
             let disk = MemoryDisk::new(operation);
-            assert!(copies(&store).fetch(PARTITION, &disk, DIR).is_err());
+            assert!(copies(&store).fetch(PARTITION, &disk, DIR, None).is_err());
             assert_eq!(brought(&disk.snapshot()), None, "operation {operation}");
             store.heal();
-            assert!(matches!(copies(&store).fetch(PARTITION, &disk, DIR).unwrap(), Fetched::State { .. }));
+            assert!(matches!(
+                copies(&store).fetch(PARTITION, &disk, DIR, None).unwrap(),
+                Fetched::State { .. }
+            ));
             assert_eq!(brought(&disk), Some(next));
         }
     }
@@ -91,14 +94,14 @@ fn a_fetch_in_which_power_is_lost_leaves_no_state_or_all_of_it() {
     let (_disk, engine, next) = folded(3);
     let _copied = copier(&store).copy(&committed(&engine)).unwrap();
     let counted = MemoryDisk::new(0);
-    let _fetched = copies(&store).fetch(PARTITION, &counted, DIR).unwrap();
+    let _fetched = copies(&store).fetch(PARTITION, &counted, DIR, None).unwrap();
     assert!(counted.operations() > 15, "{} operations", counted.operations());
     let (mut none, mut all) = (0, 0);
     for operation in 0..counted.operations() {
         for seed in 0..8 {
             let disk = MemoryDisk::new(seed * 1_000 + operation);
             disk.plan(operation, Fault::Crash);
-            let _cut_off = copies(&store).fetch(PARTITION, &disk, DIR);
+            let _cut_off = copies(&store).fetch(PARTITION, &disk, DIR, None);
             disk.crash();
             match brought(&disk) {
                 None => none += 1,

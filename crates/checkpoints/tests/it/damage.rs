@@ -47,7 +47,7 @@ fn a_damaged_object_is_named_and_refused() {
             let store = store.fork();
             damage(&store, object, kind);
             let disk = MemoryDisk::new(0);
-            match copies(&store).fetch(PARTITION, &disk, DIR) {
+            match copies(&store).fetch(PARTITION, &disk, DIR, None) {
                 // A copy that is gone is none.
                 Ok(Fetched::Nothing) => {
                     assert!(
@@ -84,8 +84,8 @@ fn an_older_copy_is_brought_where_a_newer_one_is_damaged() {
             let store = store.fork();
             damage(&store, &object, kind);
             let disk = MemoryDisk::new(0);
-            let Fetched::State { version: found, passed_over } =
-                copies(&store).fetch(PARTITION, &disk, DIR).unwrap()
+            let Fetched::State { version: found, passed_over, .. } =
+                copies(&store).fetch(PARTITION, &disk, DIR, None).unwrap()
             else {
                 panic!("the older copy is whole")
             };
@@ -109,7 +109,7 @@ fn a_file_that_lost_its_end_or_itself_is_written_again_by_the_next_copy() {
         damage(&store, &first, kind);
         let _copied = copier(&store).copy(&committed(&engine)).unwrap();
         let disk = MemoryDisk::new(0);
-        let _fetched = copies(&store).fetch(PARTITION, &disk, DIR).unwrap();
+        let _fetched = copies(&store).fetch(PARTITION, &disk, DIR, None).unwrap();
         assert_eq!(brought(&disk), Some(next));
     }
 }
@@ -119,11 +119,11 @@ fn nothing_is_brought_to_where_a_state_is() {
     let store = Trouble::default();
     let (disk, engine, next) = folded(2);
     let _copied = copier(&store).copy(&committed(&engine)).unwrap();
-    let held = copies(&store).fetch(PARTITION, &disk, DIR).unwrap_err().to_string();
+    let held = copies(&store).fetch(PARTITION, &disk, DIR, None).unwrap_err().to_string();
     assert!(held.contains("LOCK"), "{held}");
     drop(engine);
     let before = disk.list(DIR).unwrap();
-    let occupied = copies(&store).fetch(PARTITION, &disk, DIR).unwrap_err().to_string();
+    let occupied = copies(&store).fetch(PARTITION, &disk, DIR, None).unwrap_err().to_string();
     assert!(occupied.contains("holds a state already"), "{occupied}");
     assert_eq!(disk.list(DIR).unwrap(), before);
     assert_eq!(brought(&disk), Some(next));

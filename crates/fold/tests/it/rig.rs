@@ -10,7 +10,7 @@ use tally_domain::{
 };
 use tally_fold::{
     Acceptance, Batch, Changes, Control, Destination, DirtyRows, Due, DueKey, Fold, Keyspace, Moving, Obeyed,
-    Recalled, RecordAt, Refusal, Restore, Settings, Sweep,
+    Origin, Recalled, RecordAt, Refusal, Restore, Settings, Sweep,
 };
 
 pub(crate) const PARTITIONS: u16 = 2;
@@ -149,7 +149,8 @@ impl Rig {
     /// Saves, forgets and restores the fold; the store lives on as its own files would.
     pub(crate) fn checkpoint(&mut self) {
         let meta = self.save();
-        assert_eq!(Restore::version_of(&meta), Ok(self.fold.version()));
+        let origin = Origin { topic: self.fold.topic(), version: self.fold.version() };
+        assert_eq!(Restore::origin_of(&meta), Ok(origin));
         let mut restore = Restore::begin(settings(), &meta).unwrap();
         for ((space, key), value) in &self.saved {
             restore.row(*space, key, value).unwrap();

@@ -55,6 +55,8 @@ sections! {
         kafka: KafkaConfig,
         /// The partitions' stores.
         store: StoreConfig,
+        /// Copies of the partitions' states.
+        checkpoints: CheckpointsConfig,
         /// Where rows are published.
         clickhouse: ClickHouseConfig,
         /// The ClickHouse engine in its child process.
@@ -176,6 +178,13 @@ sections! {
         memory_mib: u64,
         /// At least 38.
         index_retention_days: u32,
+    }
+    /// Copies of the partitions' states.
+    CheckpointsConfig {
+        /// Empty: none.
+        url: String,
+        /// At least 1.
+        interval_s: u64,
     }
     /// Where rows are published.
     ClickHouseConfig {
@@ -406,6 +415,7 @@ impl Config {
                 u64::MAX,
                 short,
             ),
+            ("checkpoints.interval_s", self.checkpoints.interval_s, 1, u64::MAX, one),
             (
                 "clickhouse.insert_max_rows",
                 wide(self.clickhouse.insert_max_rows),

@@ -1,5 +1,8 @@
 //! The aggregators: a thread for each partition, all publishing through one writer.
 
+mod copies;
+mod copying;
+mod occurrences;
 mod seats;
 
 use std::path::PathBuf;
@@ -21,6 +24,9 @@ use crate::roles::log::{Appender, Log, Pace, Reader};
 use crate::shared::Shared;
 use crate::sink::{PartitionSink, SharedSink};
 use crate::supervise::StartError;
+pub use copies::Copies;
+use copies::{Finding, Found};
+use copying::Copying;
 pub use seats::{Look, Shares, start};
 
 /// How long to leave a disk alone that refused.
@@ -42,6 +48,7 @@ pub struct Aggregators {
     appender: Appender,
     sink: Arc<SharedSink>,
     pace: Pace,
+    copies: Option<Copies>,
 }
 
 /// One partition's aggregator, and what it takes to open it again.
@@ -55,6 +62,10 @@ struct Seat {
     pace: Pace,
     /// None while the disk or the log refuses; then it is tried again from this instant on.
     aggregator: Result<LogAggregator, Instant>,
+    /// None where states are not copied.
+    copying: Option<Copying>,
+    /// All is committed, and nothing but a copy of it is missing.
+    leaves: bool,
 }
 
 impl Aggregators {
@@ -71,11 +82,23 @@ impl Aggregators {
             appender: log.appender(),
             sink: Arc::clone(sink),
             pace: log.pace(),
+            copies: None,
         }
     }
 
-    /// Opens one partition at its last checkpoint.
-    fn open(&self, partition: Partition) -> Result<Seat, StartError> {
+    /// With states that are copied, and come from copies.
+    #[must_use]
+    pub fn copied(self, copies: Option<Copies>) -> Self {
+        Self { copies, ..self }
+    }
+
+    /// Looks for the state of a partition.
+    fn find(&self, partition: Partition) -> std::io::Result<Finding> {
+        Finding::begin(self.copies.as_ref(), self.settings(partition), &self.state)
+    }
+
+    /// Opens one partition at the checkpoint that was found.
+    fn open(&self, partition: Partition, found: Found) -> Result<Seat, StartError> {
         let mut seat = Seat {
             settings: self.settings(partition),
             state: self.state.clone(),
@@ -84,9 +107,24 @@ impl Aggregators {
             sink: Arc::clone(&self.sink),
             pace: self.pace,
             aggregator: Err(Instant::now()),
+            copying: None,
+            leaves: false,
         };
-        seat.aggregator = Ok(seat.open()?);
-        Ok(seat)
+        let opened = seat.open();
+        let Some(copies) = &self.copies else {
+            seat.aggregator = Ok(opened?);
+            return Ok(seat);
+        };
+        match opened {
+            Ok(aggregator) => {
+                copies.tell(&found, &aggregator);
+                seat.copying = Some(Copying::new(copies, seat.settings));
+                seat.aggregator = Ok(aggregator);
+                Ok(seat)
+            }
+            Err(StartError::Partition(error)) => Err(copies.refusal(error, found)),
+            Err(error) => Err(error),
+        }
     }
 
     fn settings(&self, partition: Partition) -> AggregatorSettings {
@@ -129,12 +167,32 @@ impl Seat {
         let disk = OsDisk::open(&self.state).map_err(crate::installation::InstallationError::from)?;
         let partition = self.partition();
         let ends = (self.reader.clone(), self.appender.clone(), self.sink.of(partition));
-        Ok(Aggregator::open(self.settings, ends, &disk, &partition.to_string())?)
+        Ok(Aggregator::open(self.settings, ends, &disk, &dir_of(partition))?)
+    }
+
+    /// One turn of the aggregator, and of whoever copies its states.
+    fn turn(&mut self, clock: Clock, shared: &Shared, stop: &Stop) -> Result<Next, StartError> {
+        if !self.leaves {
+            match self.fold(clock, shared, stop)? {
+                Next::End => self.leaves = true,
+                next => {
+                    if let (Ok(aggregator), Some(copying)) = (&self.aggregator, &mut self.copying) {
+                        copying.turn(aggregator);
+                    }
+                    return Ok(next);
+                }
+            }
+        }
+        let is_over = match (&self.aggregator, &mut self.copying) {
+            (Ok(aggregator), Some(copying)) => copying.is_last_over(aggregator),
+            _ => true,
+        };
+        Ok(if is_over { Next::End } else { Next::Rest })
     }
 
     /// One turn of the aggregator. A disk that refuses costs the work since the last checkpoint: the partition is
     /// opened there again, as often as it takes.
-    fn turn(&mut self, clock: Clock, shared: &Shared, stop: &Stop) -> Result<Next, StartError> {
+    fn fold(&mut self, clock: Clock, shared: &Shared, stop: &Stop) -> Result<Next, StartError> {
         match &mut self.aggregator {
             Ok(aggregator) => match turn(aggregator, clock, shared, (stop, self.pace)) {
                 Err(error) if is_refusal(&error) => {
@@ -156,6 +214,8 @@ impl Seat {
         match self.open() {
             Ok(aggregator) => {
                 self.aggregator = Ok(aggregator);
+                // A run's name may be given again in this life.
+                self.copying = self.copying.as_ref().map(Copying::anew);
                 shared.tell_recovered(&name(self.partition()));
                 Ok(Next::Again)
             }
@@ -175,6 +235,11 @@ const fn is_refusal(error: &PartError) -> bool {
         PartError::Store { source: StoreError::Disk { .. }, .. }
             | PartError::Log { source: LogError::Disk(_) | LogError::Service { .. }, .. }
     )
+}
+
+/// Where the state of a partition lies, below those of all.
+fn dir_of(partition: Partition) -> String {
+    partition.to_string()
 }
 
 fn name(partition: Partition) -> String {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tally_aggregator::PartError;
+use tally_checkpoints::CheckpointError;
 use tally_clickhouse::ClickHouseError;
 use tally_domain::{LogTime, WallTime};
 use tally_log::LogError;
@@ -62,7 +64,15 @@ pub enum StartError {
     #[error(transparent)]
     Name(#[from] tally_clickhouse::layout::BadName),
     #[error(transparent)]
-    Partition(#[from] tally_aggregator::PartError),
+    Partition(#[from] PartError),
+    #[error(transparent)]
+    Copies(#[from] CheckpointError),
+    #[error(
+        "{source}; {url} has no whole copy that does (set checkpoints.url to where this partition was copied to)"
+    )]
+    NoCopy { source: PartError, url: String },
+    #[error("{source}; whether there is a copy that does is asked again and again: {cause}")]
+    CopiesAway { source: PartError, cause: CheckpointError },
     #[error("listening on {address}: {cause}; set {setting} to another address, or stop what listens there")]
     Listen { address: SocketAddr, setting: &'static str, cause: std::io::Error },
     #[error("starting a thread: {0}; the system is out of threads or memory")]
@@ -75,4 +85,12 @@ pub enum StartError {
     NoDemo { path: PathBuf },
     #[error("reading the demo's plan {}: {cause}; delete its directory to begin anew", .path.display())]
     DemoPlan { path: PathBuf, cause: String },
+}
+
+impl StartError {
+    /// It passes by itself, or may: what failed is tried again.
+    #[must_use]
+    pub const fn heals(&self) -> bool {
+        matches!(self, Self::CopiesAway { .. })
+    }
 }

@@ -11,7 +11,7 @@ use tally_domain::Partition;
 use tally_log::LogError;
 use tally_log_kafka::{Change, Membership};
 
-use super::{Aggregators, name, run};
+use super::{Aggregators, Finding, Found, name, run};
 use crate::clock::Clock;
 use crate::drive::{Next, Stop, follow};
 use crate::shared::Shared;
@@ -23,14 +23,14 @@ const EVERY: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Shows the writer of rows what ClickHouse holds of a partition, before the partition publishes anything.
-pub type Look = Box<dyn Fn(Partition) -> Result<(), ClickHouseError> + Send>;
+pub type Look = dyn Fn(Partition) -> Result<(), ClickHouseError> + Send;
 
 /// A place in the group that shares the partitions.
 pub struct Shares {
     /// The place.
     pub membership: Membership,
     /// See [`Look`].
-    pub look: Look,
+    pub look: Box<Look>,
 }
 
 impl fmt::Debug for Shares {
@@ -46,8 +46,17 @@ struct Seats {
     clock: Clock,
     shared: Arc<Shared>,
     seated: BTreeMap<Partition, Seated>,
-    /// Partitions that are to be opened, from these instants on.
-    due: BTreeMap<Partition, Instant>,
+    /// Partitions that are to be opened.
+    due: BTreeMap<Partition, Due>,
+}
+
+/// How far a partition is that is to be opened.
+#[derive(Debug)]
+enum Due {
+    /// Nothing is done before this instant.
+    At(Instant),
+    /// Its state is looked for.
+    Finding(Finding),
 }
 
 /// A partition that is being folded, or let go of.
@@ -74,19 +83,33 @@ pub fn start(
     let mut seats =
         Seats { making, clock, shared: shared_with, seated: BTreeMap::new(), due: BTreeMap::new() };
     let Some(shares) = shares else {
-        for partition in all {
-            seats.seat(partition)?;
-        }
-        return Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || Ok(seats.end_if(&stop)))?);
+        seats.open_all(&all)?;
+        return Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || {
+            seats.open_due(&|_| Ok(()));
+            Ok(seats.end_if(&stop))
+        })?);
     };
     let mut sharing = Sharing { seats, shares, losing: BTreeSet::new() };
     Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || sharing.turn(&stop))?)
 }
 
 impl Seats {
-    fn seat(&mut self, partition: Partition) -> Result<(), StartError> {
+    /// Opens all of them. What cannot be opened now, but later, is due then.
+    fn open_all(&mut self, all: &[Partition]) -> Result<(), StartError> {
+        let looking = all.iter().map(|partition| self.making.find(*partition));
+        let looking = looking.collect::<Result<Vec<Finding>, _>>()?;
+        for (partition, finding) in all.iter().zip(looking) {
+            match finding.found().and_then(|found| self.seat(*partition, found)) {
+                Err(error) if error.heals() => self.tell_later(*partition, &error),
+                opened => opened?,
+            }
+        }
+        Ok(())
+    }
+
+    fn seat(&mut self, partition: Partition, found: Found) -> Result<(), StartError> {
         let stop = Stop::default();
-        let seat = self.making.open(partition)?;
+        let seat = self.making.open(partition, found)?;
         let thread = run(seat, self.clock, &self.shared, stop.clone())?;
         self.seated.insert(partition, Seated { stop, thread });
         Ok(())
@@ -117,23 +140,38 @@ impl Seats {
     /// Opens what is due; what does not open is told, and tried again.
     fn open_due(&mut self, look: &Look) {
         let now = Instant::now();
-        // One that is still being let go of is opened when that is done.
-        let is_due =
-            |(partition, at): &(&Partition, &Instant)| **at <= now && !self.seated.contains_key(*partition);
-        let due: Vec<Partition> = self.due.iter().filter(is_due).map(|(partition, _)| *partition).collect();
-        for partition in due {
-            let opened = look(partition).map_err(StartError::from).and_then(|()| self.seat(partition));
-            match opened {
-                Ok(()) => {
-                    self.due.remove(&partition);
-                    self.shared.tell_recovered(&name(partition));
+        for (partition, due) in std::mem::take(&mut self.due) {
+            match due {
+                // One that is still being let go of is opened when that is done.
+                Due::At(at) if at > now || self.seated.contains_key(&partition) => {
+                    self.due.insert(partition, due);
                 }
-                Err(error) => {
-                    self.due.insert(partition, now + AGAIN);
-                    self.shared.tell_trouble(&name(partition), error.to_string());
-                }
+                Due::At(_) => match self.making.find(partition) {
+                    Ok(finding) => self.open_found(partition, finding, look),
+                    Err(error) => self.tell_later(partition, &error.into()),
+                },
+                Due::Finding(finding) => self.open_found(partition, finding, look),
             }
         }
+    }
+
+    /// Opens a partition once its state is found.
+    fn open_found(&mut self, partition: Partition, finding: Finding, look: &Look) {
+        if !finding.is_over() {
+            self.due.insert(partition, Due::Finding(finding));
+            return;
+        }
+        let found = look(partition).map_err(StartError::from).and_then(|()| finding.found());
+        match found.and_then(|found| self.seat(partition, found)) {
+            Ok(()) => self.shared.tell_recovered(&name(partition)),
+            Err(error) => self.tell_later(partition, &error),
+        }
+    }
+
+    /// Says why a partition is not open, and opens it later.
+    fn tell_later(&mut self, partition: Partition, error: &StartError) {
+        self.due.insert(partition, Due::At(Instant::now() + AGAIN));
+        self.shared.tell_trouble(&name(partition), error.to_string());
     }
 }
 
@@ -158,7 +196,7 @@ impl Sharing {
             }
         });
         self.reap();
-        self.seats.open_due(&self.shares.look);
+        self.seats.open_due(&*self.shares.look);
         for status in self.seats.shared.partitions() {
             self.shares.membership.tell(status.partition, status.committed);
         }
@@ -169,7 +207,7 @@ impl Sharing {
         match change {
             Change::Gained(partitions) => {
                 let now = Instant::now();
-                self.seats.due.extend(partitions.into_iter().map(|partition| (partition, now)));
+                self.seats.due.extend(partitions.into_iter().map(|partition| (partition, Due::At(now))));
             }
             Change::Losing(partitions) => {
                 for partition in partitions {
