@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod http;
 pub mod installation;
 pub mod ledger;
+pub mod metrics;
 pub mod report;
 pub mod seeded;
 pub mod volume;

@@ -13,6 +13,8 @@ use crate::{
 
 const TAKING: &str = "taking a copy of the state";
 const BRINGING: &str = "bringing in a copied state";
+/// Behind the names of files that are to replace those of an older state.
+const INCOMING: &str = ".incoming";
 
 /// A file of a committed state. It is open: what a later commit removes can be read to its end.
 #[derive(Debug)]
@@ -71,18 +73,8 @@ impl<D: Disk> Engine<D> {
 #[derive(Debug)]
 pub struct Incoming<D: Disk> {
     disk: D,
-    /// Where it is to go once it is whole; `None` where it is there already.
-    place: Option<Place<D>>,
-    _lock: D::Lock,
-}
-
-/// A directory whose state is to be replaced.
-#[derive(Debug)]
-struct Place<D: Disk> {
-    /// What both directories lie in.
-    above: D,
-    dir: String,
-    disk: D,
+    /// The files of another state lie there, whose runs may have the same names: these get theirs at the end.
+    replaces: bool,
     _lock: D::Lock,
 }
 
@@ -97,20 +89,19 @@ impl<D: Disk> Incoming<D> {
         if names.iter().any(|name| name == manifest::NAME) {
             return Err(StoreError::Occupied { path: disk.show("") });
         }
-        remove_all(&disk, &names)?;
-        Ok(Self { disk, place: None, _lock: lock })
+        remove(&disk, names.iter().filter(|name| ours(name).is_some()))?;
+        Ok(Self { disk, replaces: false, _lock: lock })
     }
 
-    /// The same for a directory with a state, which stays until the new one is whole: that gathers in a directory
-    /// beside it.
+    /// The same for a directory with a state, which stays until the new one is there.
     ///
     /// # Errors
     /// When the directory is held by another, or the disk refuses.
     pub fn begin_beside(disk: &D, dir: &str) -> Result<Self, StoreError> {
-        let (old, lock) = enter(disk, dir)?;
-        let incoming = Self::begin(disk, &beside(dir))?;
-        let place = Place { above: disk.clone(), dir: dir.to_owned(), disk: old, _lock: lock };
-        Ok(Self { place: Some(place), ..incoming })
+        let (disk, lock) = enter(disk, dir)?;
+        let names = disk.list("").doing(BRINGING)?;
+        remove(&disk, names.iter().filter(|name| is_incoming(name)))?;
+        Ok(Self { disk, replaces: true, _lock: lock })
     }
 
     /// A new file for the bytes of [`CommittedFile::name`]; sync it once it has them.
@@ -118,13 +109,15 @@ impl<D: Disk> Incoming<D> {
     /// # Errors
     /// [`StoreError::NotOurs`] for a name that no store gives; when the disk refuses.
     pub fn create(&self, name: &str) -> Result<D::File, StoreError> {
-        let known =
-            name == manifest::NAME || matches!(ours(name), Some(Ours::Run(n)) if file_name(n) == name);
-        if !known {
+        if !is_of_a_state(name) {
             return Err(StoreError::NotOurs { path: self.disk.show(""), name: name.to_owned() });
         }
-        let name = if name == manifest::NAME { manifest::NEW_NAME } else { name };
-        self.disk.create(name).doing(BRINGING)
+        let created = match (self.replaces, name) {
+            (true, name) => self.disk.create(&format!("{name}{INCOMING}")),
+            (false, manifest::NAME) => self.disk.create(manifest::NEW_NAME),
+            (false, run) => self.disk.create(run),
+        };
+        created.doing(BRINGING)
     }
 
     /// Makes it the state of the directory, which may then be opened.
@@ -132,43 +125,46 @@ impl<D: Disk> Incoming<D> {
     /// # Errors
     /// When there is no manifest, or the disk refuses: then there is no state, or this one, or the older one.
     pub fn finish(self) -> Result<(), StoreError> {
-        if let Some(place) = &self.place {
-            place.take(&self.disk)?;
+        if self.replaces {
+            self.take_names()?;
         }
-        let disk = self.place.as_ref().map_or(&self.disk, |place| &place.disk);
         // The names of runs must be durable before a manifest can name them.
-        disk.sync_dir("").doing(BRINGING)?;
-        disk.rename(manifest::NEW_NAME, manifest::NAME).doing(BRINGING)?;
-        disk.sync_dir("").doing(BRINGING)
+        self.disk.sync_dir("").doing(BRINGING)?;
+        self.disk.rename(manifest::NEW_NAME, manifest::NAME).doing(BRINGING)?;
+        self.disk.sync_dir("").doing(BRINGING)
     }
-}
 
-impl<D: Disk> Place<D> {
-    /// Takes over the files of a whole state. There is none in between: runs of two lives may have the same names.
-    fn take(&self, from: &D) -> Result<(), StoreError> {
-        let new = from.list("").doing(BRINGING)?;
-        if !new.iter().any(|name| name == manifest::NEW_NAME) {
-            return Err(StoreError::Missing { path: from.show(manifest::NAME) });
+    /// Gives the new files their names in place of the old ones. There is no state in between: of a run nobody could say
+    /// to which of two manifests it belongs.
+    fn take_names(&self) -> Result<(), StoreError> {
+        let names = self.disk.list("").doing(BRINGING)?;
+        let new: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(INCOMING)).collect();
+        if !new.contains(&manifest::NAME) {
+            return Err(StoreError::Missing { path: self.disk.show(manifest::NAME) });
         }
         self.disk.remove(manifest::NAME).doing(BRINGING)?;
         self.disk.sync_dir("").doing(BRINGING)?;
-        remove_all(&self.disk, &self.disk.list("").doing(BRINGING)?)?;
-        for name in new.iter().filter(|name| ours(name).is_some()) {
-            let (from, to) = (format!("{}/{name}", beside(&self.dir)), format!("{}/{name}", self.dir));
-            self.above.rename(&from, &to).doing(BRINGING)?;
+        remove(&self.disk, names.iter().filter(|name| ours(name).is_some() && !is_incoming(name)))?;
+        for name in new {
+            let to = if name == manifest::NAME { manifest::NEW_NAME } else { name };
+            self.disk.rename(&format!("{name}{INCOMING}"), to).doing(BRINGING)?;
         }
         Ok(())
     }
 }
 
-/// Where a state gathers that is to replace the one in `dir`.
-fn beside(dir: &str) -> String {
-    format!("{dir}.incoming")
+/// Whether a file of a state may have this name.
+fn is_of_a_state(name: &str) -> bool {
+    name == manifest::NAME || matches!(ours(name), Some(Ours::Run(number)) if file_name(number) == name)
 }
 
-/// Removes what belongs to a state but its manifest.
-fn remove_all<D: Disk>(disk: &D, names: &[String]) -> Result<(), StoreError> {
-    for name in names.iter().filter(|name| ours(name).is_some()) {
+/// Whether it is a file that was brought in and has not got its name.
+pub(crate) fn is_incoming(name: &str) -> bool {
+    name.strip_suffix(INCOMING).is_some_and(is_of_a_state)
+}
+
+fn remove<'n, D: Disk>(disk: &D, names: impl Iterator<Item = &'n String>) -> Result<(), StoreError> {
+    for name in names {
         disk.remove(name).doing(BRINGING)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use tally_disk::Disk;
 
 use crate::{
     commit::Debris,
+    copy,
     error::{Doing, StoreError},
     keyspace::{Expiry, Keyspace, Merge, VALUE_BYTES_MAX},
     manifest::{self, Manifest},
@@ -373,16 +374,16 @@ pub(crate) fn keyspace_number(number: usize) -> u32 {
 
 /// Which of our files a name in the directory belongs to; `None`: not one that may be removed.
 pub(crate) fn ours(name: &str) -> Option<Ours> {
-    match name.strip_suffix(".run") {
-        Some(digits) => digits.parse().ok().map(Ours::Run),
-        None => (name == manifest::NEW_NAME).then_some(Ours::Unswitched),
+    if let Some(digits) = name.strip_suffix(".run") {
+        return digits.parse().ok().map(Ours::Run);
     }
+    (name == manifest::NEW_NAME || copy::is_incoming(name)).then_some(Ours::Unswitched)
 }
 
 /// A file that the store may remove when no manifest names it.
 pub(crate) enum Ours {
     /// A run, by its number.
     Run(u64),
-    /// A manifest that never got its name.
+    /// A manifest, or a file that was brought in, that never got its name.
     Unswitched,
 }

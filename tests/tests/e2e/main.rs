@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
 mod bad_input;
+mod copies;
 mod import_killed;
 mod live;
 mod planted;

@@ -16,8 +16,8 @@ use super::{MINUTE_MS, SETTINGS, Usage, brokers, now_ms};
 const CLOCK_MS: i64 = 1_770_940_800_000;
 
 /// What all processes are told.
-struct Cluster {
-    settings: Vec<(String, String)>,
+pub(crate) struct Cluster {
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 impl Cluster {
@@ -25,7 +25,7 @@ impl Cluster {
         self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
-    fn spawn(&self, dir: &Installation, part: &str, more: &[(&str, &str)]) -> Result<Up> {
+    pub(crate) fn spawn(&self, dir: &Installation, part: &str, more: &[(&str, &str)]) -> Result<Up> {
         dir.spawn_command(&[part], &[self.settings().as_slice(), more].concat())
     }
 
@@ -37,20 +37,20 @@ impl Cluster {
 }
 
 /// Partitions that an aggregator folds.
-fn folded(owner: &Owner) -> Result<usize> {
+pub(crate) fn folded(owner: &Owner) -> Result<usize> {
     let status: Value = serde_json::from_str(&http::send(&owner.control, "GET", "/v1/status", "")?.body)?;
     Ok(status["published"].as_object().context("it is by partition")?.len())
 }
 
 /// Waits until it folds one of these numbers of partitions.
-fn until_folded(owner: &Owner, counts: &[usize]) -> Result<()> {
+pub(crate) fn until_folded(owner: &Owner, counts: &[usize]) -> Result<()> {
     while !counts.contains(&folded(owner)?) {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }
 
-fn sent(owner: &Owner, usage: &mut Usage, ledger: &mut Ledger) -> Result<()> {
+pub(crate) fn sent(owner: &Owner, usage: &mut Usage, ledger: &mut Ledger) -> Result<()> {
     for _ in 0..3 {
         let batch = usage.batch();
         post(owner, &batch)?;

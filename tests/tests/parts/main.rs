@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod apart;
+mod follows;
 mod refused;
 mod whole;
 

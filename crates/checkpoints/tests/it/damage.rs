@@ -11,14 +11,14 @@ use crate::trouble::Trouble;
 
 /// What a store may do to an object.
 #[derive(Clone, Copy, Debug)]
-enum Damage {
+pub(crate) enum Damage {
     Flip,
     Cut,
     Lengthen,
     Remove,
 }
 
-fn damage(store: &Trouble, path: &str, damage: Damage) {
+pub(crate) fn damage(store: &Trouble, path: &str, damage: Damage) {
     let path = Path::from(path);
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

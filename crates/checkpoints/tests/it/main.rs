@@ -5,5 +5,6 @@
 mod copying;
 mod crash;
 mod damage;
+mod replacing;
 mod state;
 mod trouble;

@@ -69,9 +69,15 @@ pub(crate) fn committed(engine: &Engine<MemoryDisk>) -> State {
 /// A state of so many commits.
 pub(crate) fn folded(commits: u64) -> (MemoryDisk, Engine<MemoryDisk>, u64) {
     let disk = MemoryDisk::new(commits);
-    let (mut engine, mut next) = open(&disk);
-    (0..commits).for_each(|_| fold(&mut engine, &mut next, 10));
+    let (engine, next) = folded_on(&disk, commits);
     (disk, engine, next)
+}
+
+/// The same on a disk that has none yet.
+pub(crate) fn folded_on(disk: &MemoryDisk, commits: u64) -> (Engine<MemoryDisk>, u64) {
+    let (mut engine, mut next) = open(disk);
+    (0..commits).for_each(|_| fold(&mut engine, &mut next, 10));
+    (engine, next)
 }
 
 fn bytes<F: DiskFile>(file: &F) -> Vec<u8> {

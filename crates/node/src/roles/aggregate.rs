@@ -117,7 +117,7 @@ impl Aggregators {
         };
         match opened {
             Ok(aggregator) => {
-                copies.tell(&found, &aggregator);
+                copies::tell(&found, &aggregator);
                 seat.copying = Some(Copying::new(copies, seat.settings));
                 seat.aggregator = Ok(aggregator);
                 Ok(seat)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tally_aggregator::{AggregatorSettings, PartError};
 use tally_checkpoints::{CheckpointError, Checkpoints, Copier, Fetched, Keep};
 use tally_disk::OsDisk;
-use tally_domain::{TopicId, Version};
+use tally_domain::{Offset, TopicId};
 use tally_fold::Origin;
 use tally_store::Store;
 use tally_telemetry::emit;
@@ -42,8 +42,8 @@ pub(super) enum Found {
     Alone,
     /// No copy is newer than what lies here, if anything does.
     Here,
-    /// A newer copy was brought here.
-    Copy { version: Version, bytes: u64, took: Duration },
+    /// A newer copy was brought here, and that was told.
+    Copy,
     /// The store of copies refuses to say.
     Unknown(CheckpointError),
 }
@@ -92,7 +92,8 @@ impl Copies {
             Ok(Fetched::Nothing) => Ok(Found::Here),
             Ok(Fetched::State { version, bytes, passed_over }) => {
                 passed_over.iter().for_each(|error| emit(&CopyDamaged { partition, error }));
-                Ok(Found::Copy { version, bytes, took: begun.elapsed() })
+                emit(&CopyFetched { partition, version, from: &self.url, bytes, took: begun.elapsed() });
+                Ok(Found::Copy)
             }
             Err(error @ CheckpointError::Damaged { .. }) => {
                 emit(&CopyDamaged { partition, error: &error });
@@ -100,23 +101,6 @@ impl Copies {
             }
             Err(error @ CheckpointError::Service { .. }) => Ok(Found::Unknown(error)),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Says which state a partition goes on from.
-    pub(super) fn tell(&self, found: &Found, aggregator: &LogAggregator) {
-        let status = aggregator.status();
-        let (partition, next) = (status.partition, status.next);
-        if let Found::Unknown(error) = found {
-            emit(&CopiesAway { partition, error });
-        }
-        match found {
-            Found::Copy { version, bytes, took } => {
-                let (version, from) = (*version, self.url.as_str());
-                emit(&CopyFetched { partition, version, from, bytes: *bytes, took: *took });
-            }
-            _ if next.get() == 0 => emit(&FoldedAgain { partition, end: status.end }),
-            _ => emit(&OwnStateTaken { partition, next }),
         }
     }
 
@@ -131,6 +115,20 @@ impl Copies {
             }
             (source, _) => source.into(),
         }
+    }
+}
+
+/// Says which state a partition goes on from, where it is no copy.
+pub(super) fn tell(found: &Found, aggregator: &LogAggregator) {
+    let status = aggregator.status();
+    let (partition, next) = (status.partition, status.next);
+    if let Found::Unknown(error) = found {
+        emit(&CopiesAway { partition, error });
+    }
+    match found {
+        Found::Copy => {}
+        _ if next == Offset::ZERO => emit(&FoldedAgain { partition, end: status.end }),
+        _ => emit(&OwnStateTaken { partition, next }),
     }
 }
 

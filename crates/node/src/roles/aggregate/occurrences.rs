@@ -8,7 +8,8 @@ use tally_telemetry::{Counter, Gauge, Histogram, Label, Level, Measure, Occurren
 
 const OWN: Counter =
     Counter::new("tally_states_own_total", "partitions opened with the state in their directory");
-const FETCHED: Counter = Counter::new("tally_states_fetched_total", "partitions opened with a copied state");
+const FETCHED: Counter =
+    Counter::new("tally_states_fetched_total", "copied states brought, for partitions to go on from");
 const FETCHED_BYTES: Counter =
     Counter::new("tally_fetched_bytes_total", "bytes of copied states brought here");
 const REFOLDED: Counter =
@@ -41,7 +42,7 @@ impl Occurrence for OwnStateTaken {
     }
 }
 
-/// A partition goes on from a copy, which was newer than what lay in its directory.
+/// A copy was brought, which is newer than what lay in the partition's directory: it goes on from there.
 pub(super) struct CopyFetched<'a> {
     pub(super) partition: Partition,
     pub(super) version: Version,
