@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tally_clickhouse::Database;
 use tally_domain::{PartitionCount, Secret};
+use tally_telemetry::Exporter;
 
 use crate::admin::{Readiness, Views};
 use crate::clock::Clock;
@@ -187,6 +188,8 @@ impl Node {
         takes: Takes,
     ) -> Result<Self, StartError> {
         takes.check(config)?;
+        // What happens during the start counts too.
+        let exporter = tally_telemetry::install();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         // Before anything that would have to be stopped again.
         let addresses = Addresses::take(&runtime, config, takes)?;
@@ -244,7 +247,7 @@ impl Node {
         let shown = database.as_ref().map(|database| pages::router(database, clock, &config.web, &owner));
         let Addresses { collector, ranker, admin, pages } = addresses;
         let serve = |(listening, router): (Listening, axum::Router)| listening.serve(&runtime, router);
-        let admin = admin.serve(&runtime, control::router(control.clone(), views(&shared)));
+        let admin = admin.serve(&runtime, control::router(control.clone(), views(exporter, &shared)));
         let parts = [pages.zip(shown), collector.zip(taking), ranker.zip(live)];
         let servers = parts.into_iter().flatten().map(serve).chain([admin]).collect();
         ownership.announce(&owner)?;
@@ -324,8 +327,7 @@ impl Node {
     }
 }
 
-fn views(shared: &Arc<Shared>) -> Views {
-    let exporter = tally_telemetry::install();
+fn views(exporter: &'static Exporter, shared: &Arc<Shared>) -> Views {
     let shared = Arc::clone(shared);
     Views { metrics: Arc::new(move || exporter.render()), readiness: Arc::new(move || readiness(&shared)) }
 }
