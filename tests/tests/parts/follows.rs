@@ -99,7 +99,7 @@ fn a_state_follows_its_owner_by_copies_and_without_one_a_truncated_log_is_refuse
     auditing.ready()?;
     let mut first = cluster.spawn(left, "aggregate", &[])?;
     let mut second = cluster.spawn(right, "aggregate", &[])?;
-    let (lost, heir) = (first.ready()?, second.ready()?);
+    let (lost, heir) = (first.ready().context("the first")?, second.ready().context("the second")?);
     let mut collecting = cluster.spawn(collect, "collect", &[])?;
     let owner = collecting.ready()?;
     let (mut usage, mut ledger) = (Usage::new(21), Ledger::default());
@@ -125,7 +125,7 @@ fn a_state_follows_its_owner_by_copies_and_without_one_a_truncated_log_is_refuse
     let copied = until_copied(&[&heir])?;
     forget(&kafka, &copied)?;
     let mut first = cluster.spawn(left, "aggregate", &[])?;
-    let back = first.ready()?;
+    let back = first.ready().context("the one whose host was lost")?;
     until_folded(&back, &[1, 2, 3])?;
     let [_, fetched, refolded] = whence(&back)?;
     assert!(fetched > 0 && refolded == 0, "{fetched} fetched, {refolded} refolded");
@@ -157,7 +157,7 @@ fn a_state_follows_its_owner_by_copies_and_without_one_a_truncated_log_is_refuse
         up.interrupt()?;
     }
     let mut up = cluster.spawn(third, "aggregate", &[])?;
-    let owner_of_all = up.ready()?;
+    let owner_of_all = up.ready().context("the one with all the copies")?;
     until_folded(&owner_of_all, &[PARTITIONS])?;
     assert_eq!(whence(&owner_of_all)?, [0, u64::try_from(PARTITIONS)?, 0]);
     sent(&owner, &mut usage, &mut ledger)?;
