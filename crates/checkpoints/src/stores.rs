@@ -30,11 +30,14 @@ macro_rules! built {
     }};
 }
 
+/// A store, and a path in it.
+type Opened = (Box<dyn ObjectStore>, Path);
+
 /// The store at `url`, and the path in it; `None` where this build knows no such store.
 pub(crate) fn open(
     url: &Url,
     options: impl IntoIterator<Item = (String, String)>,
-) -> Result<Option<(Box<dyn ObjectStore>, Path)>, Error> {
+) -> Result<Option<Opened>, Error> {
     let (scheme, path) = ObjectStoreScheme::parse(url)?;
     let store: Box<dyn ObjectStore> = match scheme {
         ObjectStoreScheme::Local => Box::new(LocalFileSystem::new()),

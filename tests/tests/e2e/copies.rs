@@ -158,7 +158,7 @@ fn a_store_that_is_away_is_told_and_nobody_waits_for_it_where_the_log_is_whole()
     // A file where a directory is to be: nothing can be listed in it, nor written.
     fs::write(&place, "")?;
     let url = machine.url();
-    assert_eq!(machine.life(&url, "1", |owner| until_refused(owner))?, FOLDED);
+    assert_eq!(machine.life(&url, "1", until_refused)?, FOLDED);
     assert_eq!(machine.life(&url, NEVER, |_| Ok(()))?, OWN);
     Ok(())
 }

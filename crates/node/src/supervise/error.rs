@@ -70,9 +70,9 @@ pub enum StartError {
     #[error(
         "{source}; {url} has no whole copy that does (set checkpoints.url to where this partition was copied to)"
     )]
-    NoCopy { source: PartError, url: String },
+    NoCopy { source: Box<PartError>, url: String },
     #[error("{source}; whether there is a copy that does is asked again and again: {cause}")]
-    CopiesAway { source: PartError, cause: CheckpointError },
+    CopiesAway { source: Box<PartError>, cause: Box<CheckpointError> },
     #[error("listening on {address}: {cause}; set {setting} to another address, or stop what listens there")]
     Listen { address: SocketAddr, setting: &'static str, cause: std::io::Error },
     #[error("starting a thread: {0}; the system is out of threads or memory")]

@@ -91,7 +91,9 @@ impl Copies {
         match self.checkpoints.fetch(partition, &disk, &dir, held.map(|held| held.version)) {
             Ok(Fetched::Nothing) => Ok(Found::Here),
             Ok(Fetched::State { version, bytes, passed_over }) => {
-                passed_over.iter().for_each(|error| emit(&CopyDamaged { partition, error }));
+                for error in &passed_over {
+                    emit(&CopyDamaged { partition, error });
+                }
                 emit(&CopyFetched { partition, version, from: &self.url, bytes, took: begun.elapsed() });
                 Ok(Found::Copy)
             }
@@ -106,14 +108,13 @@ impl Copies {
 
     /// The same refusal, with what there is to say of copies: without one there is nothing to go on from.
     pub(super) fn refusal(&self, source: PartError, found: Found) -> StartError {
-        match (source, found) {
-            (source @ (PartError::NoLineage { .. } | PartError::Gap { .. }), Found::Unknown(cause)) => {
-                StartError::CopiesAway { source, cause }
-            }
-            (source @ (PartError::NoLineage { .. } | PartError::Gap { .. }), _) => {
-                StartError::NoCopy { source, url: self.url.clone() }
-            }
-            (source, _) => source.into(),
+        if !matches!(source, PartError::NoLineage { .. } | PartError::Gap { .. }) {
+            return source.into();
+        }
+        let source = Box::new(source);
+        match found {
+            Found::Unknown(cause) => StartError::CopiesAway { source, cause: Box::new(cause) },
+            Found::Here | Found::Copy | Found::Alone => StartError::NoCopy { source, url: self.url.clone() },
         }
     }
 }
