@@ -37,7 +37,7 @@ impl Cluster {
 }
 
 /// Partitions that an aggregator folds.
-pub(crate) fn folded(owner: &Owner) -> Result<usize> {
+fn folded(owner: &Owner) -> Result<usize> {
     let status: Value = serde_json::from_str(&http::send(&owner.control, "GET", "/v1/status", "")?.body)?;
     Ok(status["published"].as_object().context("it is by partition")?.len())
 }
