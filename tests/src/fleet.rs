@@ -108,6 +108,7 @@ impl Fleet {
         let clickhouse_door = Door::to(engine_options.listen)?;
         let at = |name: &str| shared.path().join(name).display().to_string();
         std::fs::write(at("secret"), [7; 32])?;
+        std::fs::create_dir(at("copies"))?;
         let settings = [
             ("KAFKA__BROKERS", kafka.brokers()),
             ("KAFKA__PARTITIONS", "4".to_owned()),
@@ -119,6 +120,8 @@ impl Fleet {
             // So that blows fall before, within and after checkpoints.
             ("STORE__CHECKPOINT_INTERVAL_S", "1".to_owned()),
             ("SECRET_FILE", at("secret")),
+            ("CHECKPOINTS__URL", format!("file://{}", at("copies"))),
+            ("CHECKPOINTS__INTERVAL_S", "1".to_owned()),
         ];
         let settings = settings.map(|(key, value)| (format!("TALLY__{key}"), value)).to_vec();
         let place = |member| Ok(Place { member, installation: Installation::new()?, up: None });
@@ -225,6 +228,17 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// SIGKILL, and its data directory is gone with it.
+    ///
+    /// # Errors
+    /// When it does not run, or is no part of Tally.
+    pub fn lose(&mut self, part: Member) -> Result<()> {
+        ensure!(Member::PARTS.contains(&part), "{part} is no part of Tally");
+        self.kill(part)?;
+        let data = self.place(part).installation.data();
+        std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))
     }
 
     /// Ctrl-C, and waits for a clean end.

@@ -25,8 +25,8 @@ const SESSION_MS: u64 = 6_500;
 enum Act {
     /// SIGKILL, and a new start.
     Kill(Member),
-    /// SIGKILL, and the others go on without it until everything was compared.
-    KillForLong(Member),
+    /// SIGKILL, its directory is lost, and the others go on without it until everything was compared.
+    Replace(Member),
     /// SIGSTOP, and SIGCONT after so many ms.
     Freeze(Member, u64),
     /// Ctrl-C: its partitions go to the other one, and some come back later.
@@ -49,7 +49,7 @@ impl Act {
         let time_ms = 50 + chance.below(2_000);
         match chance.below(20) {
             0..=11 => Self::Kill(member),
-            12 => Self::KillForLong(aggregator),
+            12 => Self::Replace(aggregator),
             13..=14 => Self::Freeze(member, time_ms),
             15 => Self::Freeze(aggregator, SESSION_MS + time_ms),
             16 => Self::Stop(aggregator),
@@ -60,20 +60,20 @@ impl Act {
     }
 
     const fn kills(self) -> bool {
-        matches!(self, Self::Kill(_) | Self::KillForLong(_))
+        matches!(self, Self::Kill(_) | Self::Replace(_))
     }
 
     /// Who is not started again at once.
     const fn away(self) -> Option<Member> {
         match self {
-            Self::KillForLong(member) => Some(member),
+            Self::Replace(member) => Some(member),
             _ => None,
         }
     }
 
     fn row(self) -> String {
         match self {
-            Self::Kill(member) | Self::KillForLong(member) | Self::Freeze(member, _) | Self::Stop(member) => {
+            Self::Kill(member) | Self::Replace(member) | Self::Freeze(member, _) | Self::Stop(member) => {
                 member.to_string()
             }
             Self::Door(Way::Kafka, ..) => "way to Kafka".to_owned(),
@@ -89,7 +89,7 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Kill(_) => "killed",
-            Self::KillForLong(_) => "replaced",
+            Self::Replace(_) => "replaced",
             Self::Freeze(_, SESSION_MS..) => "outslept",
             Self::Freeze(..) => "frozen",
             Self::Stop(_) => "stopped",
@@ -203,7 +203,8 @@ impl Torture {
 
 fn strike(fleet: &mut Fleet, act: Act) -> Result<()> {
     match act {
-        Act::Kill(member) | Act::KillForLong(member) => fleet.kill(member)?,
+        Act::Kill(member) => fleet.kill(member)?,
+        Act::Replace(part) => fleet.lose(part)?,
         Act::Freeze(member, ms) => {
             let id = fleet.pid(member).with_context(|| format!("{member} does not run"))?;
             freeze(id, Duration::from_millis(ms))?;
