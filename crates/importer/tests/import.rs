@@ -190,7 +190,7 @@ fn a_collector_that_refuses_or_is_away_ends_the_import_with_its_address() {
     };
     let error = run(nobody).unwrap_err().to_string();
     assert!(error.starts_with("sending to the collector http://127.0.0.1:1/v1/usage: "), "{error}");
-    assert!(error.ends_with("is it running?"), "{error}");
+    assert!(error.contains("is it running?") && error.contains("run the import again"), "{error}");
 }
 
 #[test]

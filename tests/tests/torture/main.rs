@@ -161,17 +161,20 @@ impl Torture {
 
 /// What is left of it.
 fn strike(blow: Blow, up: Up, volume: &Volume, time: Duration) -> Option<Up> {
-    let children = up.children();
-    let engine = || *children.first().expect("an installation that is ready has an engine");
+    let engine = || {
+        // One that was killed a moment ago is being replaced.
+        let begun = Instant::now();
+        loop {
+            match up.children().first() {
+                Some(engine) => break *engine,
+                None => assert!(begun.elapsed() < Duration::from_mins(1), "no engine: {}", up.said()),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
     match blow {
-        Blow::KillTally => {
-            up.kill_alone().unwrap();
-            return None;
-        }
-        Blow::KillBoth => {
-            up.kill_group().unwrap();
-            return None;
-        }
+        Blow::KillTally => return up.kill_alone().map(|()| None).unwrap(),
+        Blow::KillBoth => return up.kill_group().map(|()| None).unwrap(),
         Blow::KillEngine => kill(engine()).unwrap(),
         Blow::FreezeTally => freeze(up.id(), time).unwrap(),
         Blow::FreezeEngine => freeze(engine(), time).unwrap(),
