@@ -18,6 +18,11 @@ use crate::server::Server;
 /// The engine writes logs, parts and merges; with less than this it would fail in the middle of one.
 const DISK_NEEDED: u64 = 256 * 1024 * 1024;
 
+/// Held for as long as the process lives.
+const LOCK: &str = "engine.lock";
+/// What the engine itself holds so.
+const ENGINES_LOCK: &str = "status";
+
 /// The child's first line on standard output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,20 +172,30 @@ fn check_disk(data_dir: &Path) -> Result<(), EngineError> {
 
 /// Makes the data directory and takes its lock, waiting for a predecessor that is about to end.
 fn lock(data_dir: &Path, wait: Duration) -> Result<File, EngineError> {
-    let path = data_dir.join("engine.lock");
-    let failed = |source| EngineError::DataDir { path: path.clone(), source };
     fs::create_dir_all(data_dir)
         .map_err(|source| EngineError::DataDir { path: data_dir.to_owned(), source })?;
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    let mut file = match file.try_lock() {
-        Ok(()) => file,
-        Err(TryLockError::WouldBlock) => wait_for_lock(file, data_dir, wait)?,
-        Err(TryLockError::Error(source)) => return Err(failed(source)),
-    };
+    let path = data_dir.join(LOCK);
+    let mut file = take(&path, data_dir, wait)?;
+    // A process that was killed lets go of its files one after another: the engine's own may be the last.
+    let engines = data_dir.join(ENGINES_LOCK);
+    if engines.exists() {
+        drop(take(&engines, data_dir, wait)?);
+    }
+    let failed = |source| EngineError::DataDir { path: path.clone(), source };
     file.set_len(0).map_err(failed)?;
     write!(file, "process {}", std::process::id()).map_err(failed)?;
     Ok(file)
+}
+
+fn take(path: &Path, data_dir: &Path, wait: Duration) -> Result<File, EngineError> {
+    let failed = |source| EngineError::DataDir { path: path.to_owned(), source };
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => wait_for_lock(file, data_dir, wait),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 /// Waits in the system call rather than by asking again and again.
@@ -194,7 +209,7 @@ fn wait_for_lock(file: File, data_dir: &Path, wait: Duration) -> Result<File, En
         Ok(Ok(file)) => Ok(file),
         Ok(Err(source)) => Err(EngineError::DataDir { path: data_dir.to_owned(), source }),
         Err(_) => {
-            let holder = fs::read_to_string(data_dir.join("engine.lock")).unwrap_or_default();
+            let holder = fs::read_to_string(data_dir.join(LOCK)).unwrap_or_default();
             let holder = if holder.is_empty() { "a process that left no name".to_owned() } else { holder };
             Err(EngineError::DataDirLocked { path: data_dir.to_owned(), holder, waited: wait })
         }

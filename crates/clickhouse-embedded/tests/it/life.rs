@@ -1,10 +1,12 @@
 //! How an engine begins and ends, and what it says when it cannot.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use clickhouse_embedded::{Engine, EngineError, EngineOptions};
 
@@ -91,6 +93,21 @@ fn a_start_waits_for_a_predecessor_that_ends() {
     assert!(receiver.try_recv().is_err());
     first.stop();
     let second = receiver.recv_timeout(PATIENCE).expect("the second starts");
+    assert_eq!(Db::at(second.url(), "default").ok("SELECT 1"), "1");
+}
+
+/// The kernel closes the files of a killed process one after another.
+#[test]
+fn a_start_waits_for_what_a_killed_predecessor_still_holds() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let status = File::create(dir.path().join("status")).expect("the engine's own lock");
+    status.lock().expect("nobody else holds it");
+    let path = dir.path().to_owned();
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || sender.send(spawn(&options(&path))));
+    assert!(receiver.recv_timeout(Duration::from_secs(1)).is_err());
+    drop(status);
+    let second = receiver.recv_timeout(PATIENCE).expect("it starts");
     assert_eq!(Db::at(second.url(), "default").ok("SELECT 1"), "1");
 }
 
