@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const DISK_NEEDED: u64 = 256 * 1024 * 1024;
 
 /// Held for as long as the process lives.
 const LOCK: &str = "engine.lock";
+/// What the table that a refresh fills is called, as a file name: `.tmp.inner_id.…`.
+const REFRESHING: &str = "%2Etmp%2Einner_id";
 /// What the engine itself holds so.
 const ENGINES_LOCK: &str = "status";
 
@@ -56,6 +58,8 @@ fn run(options: &EngineOptions) -> Result<(), EngineError> {
     library::verify(&options.library)?;
     let _lock = lock(&options.data_dir, options.lock_wait())?;
     check_disk(&options.data_dir)?;
+    sweep(&options.data_dir)
+        .map_err(|source| EngineError::DataDir { path: options.data_dir.clone(), source })?;
     let listener = TcpListener::bind(options.listen)
         .map_err(|source| EngineError::Listen { address: options.listen, source })?;
     let library = Library::open(&options.library)
@@ -166,6 +170,21 @@ fn check_disk(data_dir: &Path) -> Result<(), EngineError> {
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free < DISK_NEEDED {
         return Err(EngineError::DiskFull { path: data_dir.to_owned(), free, needed: DISK_NEEDED });
+    }
+    Ok(())
+}
+
+/// Takes away empty definitions of tables that a view's refresh was making when the disk was full, or when it was
+/// killed: with one of them the engine refuses to start. The next refresh makes its own.
+fn sweep(data_dir: &Path) -> io::Result<()> {
+    let within = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let databases = within(data_dir.join("store")).flat_map(within);
+    for path in databases.flat_map(within) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_unfinished = name.starts_with(REFRESHING) && name.ends_with(".sql");
+        if is_unfinished && fs::metadata(&path)?.len() == 0 {
+            fs::remove_file(&path)?;
+        }
     }
     Ok(())
 }

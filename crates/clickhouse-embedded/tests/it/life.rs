@@ -111,6 +111,24 @@ fn a_start_waits_for_what_a_killed_predecessor_still_holds() {
     assert_eq!(Db::at(second.url(), "default").ok("SELECT 1"), "1");
 }
 
+/// What a full disk leaves of a table that a view's refresh was making.
+#[test]
+fn an_empty_definition_of_a_refresh_does_not_keep_an_engine_from_starting() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let first = spawn(&options(dir.path()));
+    let db = Db::at(first.url(), "default");
+    db.ok("CREATE DATABASE a");
+    db.ok("CREATE TABLE a.t (x UInt8) ENGINE = MergeTree ORDER BY x");
+    let metadata = db.ok("SELECT metadata_path FROM system.databases WHERE name = 'a'");
+    first.stop();
+    let name = "%2Etmp%2Einner_id%2E4d4618c1%2D9402%2D44cd%2D809f%2Dd2c59c3ac5f8.sql";
+    let empty = dir.path().join(metadata.trim()).join(name);
+    File::create(&empty).expect("an empty file");
+    let second = spawn(&options(dir.path()));
+    assert_eq!(Db::at(second.url(), "default").ok("SELECT count() FROM a.t"), "0");
+    assert!(!empty.exists());
+}
+
 #[test]
 fn a_start_that_cannot_be_says_why() {
     let dir = tempfile::tempdir().expect("a temporary directory");
