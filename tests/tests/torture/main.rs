@@ -175,7 +175,14 @@ fn strike(blow: Blow, up: Up, volume: &Volume, time: Duration) -> Option<Up> {
     match blow {
         Blow::KillTally => return up.kill_alone().map(|()| None).unwrap(),
         Blow::KillBoth => return up.kill_group().map(|()| None).unwrap(),
-        Blow::KillEngine => kill(engine()).unwrap(),
+        Blow::KillEngine => {
+            let id = engine();
+            kill(id).unwrap();
+            // The next blow is not to hit a dead one.
+            while up.children().contains(&id) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         Blow::FreezeTally => freeze(up.id(), time).unwrap(),
         Blow::FreezeEngine => freeze(engine(), time).unwrap(),
         Blow::FillDisk => {
