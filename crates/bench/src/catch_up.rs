@@ -148,7 +148,7 @@ fn start(
     let _seen = runtime.block_on(watch::look(database, &sink, log.partitions()))?;
     let mut stages = Vec::new();
     if archived {
-        let archiver = runtime.block_on(archive::open(config, &log, database))?;
+        let archiver = runtime.block_on(archive::open(config, &log, database, &shared))?;
         let stop = Stop::default();
         stages.push((stop.clone(), vec![archive::run(archiver, log.pace(), &shared, stop)?]));
     }

@@ -234,8 +234,12 @@ impl Shared {
 
     /// It goes on.
     pub fn tell_recovered(&self, part: &str) {
-        self.lock().failures.retain(|failure| failure.part != part);
-        self.ring(true);
+        let mut told = self.lock();
+        let before = told.failures.len();
+        told.failures.retain(|failure| failure.part != part);
+        let is_news = told.failures.len() < before;
+        drop(told);
+        self.ring(is_news);
     }
 
     /// Partitions that this process folds.

@@ -111,7 +111,8 @@ impl Starting<'_> {
         let folding = aggregate::start(making, shares, self.clock, self.shared, fold_stop.clone())?;
         let all = usize::from(partitions.get());
         let pricing = prices::run(self.log.appender(), all, self.shared, prices_stop.clone())?;
-        self.runtime.spawn(watch::keep_looking(database.clone(), sink, partitions, seen));
+        let (shared, before) = (Arc::clone(self.shared), (partitions, seen));
+        self.runtime.spawn(watch::keep_looking(database.clone(), sink, shared, before));
         Ok([Stage::new(prices_stop, Some(pricing)), Stage::new(fold_stop, Some(folding))])
     }
 
@@ -126,7 +127,7 @@ impl Starting<'_> {
 
     fn archive(&self, database: &Database) -> Result<Stage, StartError> {
         let stop = Stop::default();
-        let archiver = self.runtime.block_on(archive::open(self.config, self.log, database))?;
+        let archiver = self.runtime.block_on(archive::open(self.config, self.log, database, self.shared))?;
         let archiving = archive::run(archiver, self.log.pace(), self.shared, stop.clone())?;
         Ok(Stage::new(stop, Some(archiving)))
     }

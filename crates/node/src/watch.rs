@@ -7,7 +7,11 @@ use tally_audit::{Archived, Listed, Observed, Shown};
 use tally_clickhouse::{ClickHouseError, Database, Life};
 use tally_domain::{Partition, PartitionCount, Version};
 
+use crate::shared::Shared;
 use crate::sink::SharedSink;
+
+/// The name under which the tables' troubles are told.
+const PART: &str = "clickhouse tables";
 
 /// How often ClickHouse is looked at, unless it refused something before.
 const EVERY: Duration = Duration::from_secs(5);
@@ -85,12 +89,12 @@ async fn is_still(database: &Database, life: &mut Life) -> Result<bool, ClickHou
 pub async fn keep_looking(
     database: Database,
     sink: Arc<SharedSink>,
-    partitions: PartitionCount,
-    mut before: Seen,
+    shared: Arc<Shared>,
+    (partitions, mut before): (PartitionCount, Seen),
 ) {
     loop {
         let _asked = tokio::time::timeout(EVERY, sink.refused()).await;
-        let Some(seen) = seen_or_made_anew(&database, see(&database).await).await else { continue };
+        let Some(seen) = seen_or_made_anew(&database, &shared, see(&database).await).await else { continue };
         let refused = sink.take_refused();
         if seen.is_other_than(&before) {
             seen.show_to(&sink, partitions.all());
@@ -116,11 +120,16 @@ pub async fn look_at_archive(database: &Database) -> Result<Observed, ClickHouse
 }
 
 /// Looks at the archive again and again, and shows only what is less than before, or of another life.
-pub async fn keep_looking_at_archive(database: Database, archive: Shown, mut before: Observed) {
+pub async fn keep_looking_at_archive(
+    database: Database,
+    archive: Shown,
+    shared: Arc<Shared>,
+    mut before: Observed,
+) {
     loop {
         tokio::time::sleep(EVERY).await;
         let seen = look_at_archive(&database).await;
-        let Some(seen) = seen_or_made_anew(&database, seen).await else { continue };
+        let Some(seen) = seen_or_made_anew(&database, &shared, seen).await else { continue };
         if seen.life != before.life || seen.is_behind(&before) {
             archive.show(seen.clone());
         }
@@ -129,9 +138,19 @@ pub async fn keep_looking_at_archive(database: Database, archive: Shown, mut bef
 }
 
 /// One that came back empty gets its tables. One that does not answer at all has the writers' attention already.
-async fn seen_or_made_anew<T>(database: &Database, seen: Result<T, ClickHouseError>) -> Option<T> {
-    if seen.as_ref().is_err_and(ClickHouseError::is_missing) {
-        let _again = tally_clickhouse::migrate(database).await;
+async fn seen_or_made_anew<T>(
+    database: &Database,
+    shared: &Shared,
+    seen: Result<T, ClickHouseError>,
+) -> Option<T> {
+    let made = match &seen {
+        Err(error) if error.is_missing() => tally_clickhouse::migrate(database).await.err(),
+        Err(_) => return None,
+        Ok(_) => None,
+    };
+    match made {
+        Some(error) => shared.tell_trouble(PART, error.to_string()),
+        None => shared.tell_recovered(PART),
     }
     seen.ok()
 }

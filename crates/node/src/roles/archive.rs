@@ -24,12 +24,17 @@ pub type LogArchiver = Archiver<Reader, ArchiveWriter>;
 ///
 /// # Errors
 /// When ClickHouse cannot be asked, or the operating system gives no thread.
-pub async fn open(config: &Config, log: &Log, database: &Database) -> Result<LogArchiver, StartError> {
+pub async fn open(
+    config: &Config,
+    log: &Log,
+    database: &Database,
+    shared: &Arc<Shared>,
+) -> Result<LogArchiver, StartError> {
     let seen = watch::look_at_archive(database).await?;
     let writer = ArchiveWriter::start(database.clone())?;
     let shown = writer.shown();
     let archiver = Archiver::new(log.reader(), writer, rules(config, log.partitions()), &seen);
-    tokio::spawn(watch::keep_looking_at_archive(database.clone(), shown, seen));
+    tokio::spawn(watch::keep_looking_at_archive(database.clone(), shown, Arc::clone(shared), seen));
     Ok(archiver)
 }
 
