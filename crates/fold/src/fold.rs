@@ -1,19 +1,17 @@
-//! The state machine: what a record, a batch, a control entry and a minute do to it.
+//! The state machine: what a record, a batch and a minute do to it.
 
 use crate::admit::Acceptance;
 use crate::batch::{Batch, Minting, Probe, Recalled, Refused, Sender};
 use crate::changes::{Changes, Moving};
 use crate::names::{Names, RunName};
-use crate::outbox::{Destination, Due, DueKey, Outbox, Point, Slot};
+use crate::outbox::{Outbox, Point, Slot};
 use crate::price::Prices;
 use crate::producer::Producers;
 use crate::report::{AccountIx, Report, RunIx};
 use crate::step::Work;
 use crate::window::Totals;
-use tally_domain::entry::{Barrier, Document};
 use tally_domain::planted::{self, Bug};
-use tally_domain::price::PriceBook;
-use tally_domain::published::{Counts, Progress};
+use tally_domain::published::Counts;
 use tally_domain::{
     Day, EventTime, FoldVersion, Hash128, Incarnation, Kind, LogTime, Minute, Offset, Reason, Reject,
     Revision, TopicId, Usage, UsageRef, Version, Window,
@@ -40,57 +38,6 @@ pub struct RecordAt<'a> {
     pub appended_at: LogTime,
     /// Its key.
     pub key: &'a [u8],
-}
-
-/// A record that is not usage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control<'a> {
-    /// A price book.
-    Prices(Document<'a>),
-    /// A policy; none is defined yet.
-    Policy(Document<'a>),
-    /// Time goes on.
-    Heartbeat,
-    /// A new incarnation begins.
-    Barrier(Barrier),
-}
-
-/// What became of a control record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Obeyed {
-    /// It took effect at its offset.
-    Done,
-    /// Its number is not above the one in force.
-    Ignored,
-    /// It cannot be read; what was in force stays.
-    Rejected(Reject),
-}
-
-/// A barrier that this state must not pass. The partition stops.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each is")]
-pub enum Refusal {
-    #[error(
-        "folding barrier {number}: it names topic {found}, this state was folded from topic {known}; \
-         move the state aside and fold the new topic anew, or give back the old topic"
-    )]
-    OtherTopic { number: u16, known: TopicId, found: TopicId },
-    #[error(
-        "folding barrier {number}: the topic has {found} partitions, this installation is set to {known}; \
-         the count is fixed for life: set it back to {found}, or migrate to a new topic"
-    )]
-    OtherPartitionCount { number: u16, known: u16, found: u16 },
-    #[error(
-        "folding barrier {number}: the log was written under another secret ({found}, ours gives {known}); \
-         restore the installation's own secret file"
-    )]
-    OtherSecret { number: u16, known: Hash128, found: Hash128 },
-    #[error(
-        "folding barrier {number}: it asks for fold logic {}, this program has {}; start the program that has it",
-        found.0, known.0
-    )]
-    OtherFoldVersion { number: u16, known: FoldVersion, found: FoldVersion },
 }
 
 /// Bytes of memory that a fold holds, roughly.
@@ -366,190 +313,12 @@ impl Fold {
         }
     }
 
-    /// Folds a control record. The clock must already be at its minute.
-    ///
-    /// # Errors
-    /// A barrier that contradicts what this state was told or has seen; nothing has changed then.
-    pub fn control(
-        &mut self,
-        at: &RecordAt<'_>,
-        last_record: u64,
-        control: &Control<'_>,
-    ) -> Result<Obeyed, Refusal> {
-        let log_time = self.log_time.after(at.appended_at.ms());
-        assert_eq!(self.clock, log_time.minute(), "the clock is raised before the record is folded");
-        let obeyed = match control {
-            Control::Heartbeat => Obeyed::Done,
-            Control::Prices(document) => self.prices(at.offset, document),
-            Control::Policy(document) => self.policy(document),
-            Control::Barrier(barrier) => self.barrier(barrier)?,
-        };
-        self.reach(log_time, at.offset.next(), last_record);
-        Ok(obeyed)
-    }
-
-    fn prices(&mut self, offset: Offset, document: &Document<'_>) -> Obeyed {
-        if document.number <= self.prices.book.number() && !planted::is(Bug::LowerBookObeyed) {
-            return Obeyed::Ignored;
-        }
-        let detail = match PriceBook::parse(document.body) {
-            Ok(book) if book.number() == document.number => {
-                self.prices = Prices::new(book);
-                self.book_text = document.body.to_vec();
-                return Obeyed::Done;
-            }
-            Ok(book) => format!(
-                "the record says price book {}, its text number {}; make them one",
-                document.number,
-                book.number()
-            ),
-            Err(error) => error.to_string(),
-        };
-        let partition = self.settings.acceptance.partition;
-        Obeyed::Rejected(Reject { partition, offset, reason: Reason::BadControl, detail })
-    }
-
-    fn policy(&mut self, document: &Document<'_>) -> Obeyed {
-        if document.number <= self.policy {
-            return Obeyed::Ignored;
-        }
-        self.policy = document.number;
-        Obeyed::Done
-    }
-
-    fn barrier(&mut self, barrier: &Barrier) -> Result<Obeyed, Refusal> {
-        if barrier.number <= self.incarnation.0 {
-            return Ok(Obeyed::Ignored);
-        }
-        self.judge(barrier)?;
-        self.topic = Some(barrier.topic);
-        self.incarnation = Incarnation(if planted::is(Bug::NoIncarnation) { 1 } else { barrier.number });
-        self.republish(&Destination::ALL);
-        Ok(Obeyed::Done)
-    }
-
-    fn judge(&self, barrier: &Barrier) -> Result<(), Refusal> {
-        let number = barrier.number;
-        if let Some(known) = self.topic.filter(|&known| known != barrier.topic) {
-            return Err(Refusal::OtherTopic { number, known, found: barrier.topic });
-        }
-        let (known, found) = (self.settings.acceptance.partitions.get(), barrier.partitions.get());
-        if known != found && !planted::is(Bug::LayoutIgnored) {
-            return Err(Refusal::OtherPartitionCount { number, known, found });
-        }
-        let (known, found) = (self.settings.secret_check, barrier.secret_check);
-        if known != found {
-            return Err(Refusal::OtherSecret { number, known, found });
-        }
-        let (known, found) = (FOLD_VERSION, barrier.fold_version);
-        if known != found {
-            return Err(Refusal::OtherFoldVersion { number, known, found });
-        }
-        Ok(())
-    }
-
     /// Everything up to `next` is folded: the state is whole.
-    fn reach(&mut self, log_time: LogTime, next: Offset, last_record: u64) {
+    pub(crate) fn reach(&mut self, log_time: LogTime, next: Offset, last_record: u64) {
         (self.log_time, self.next, self.last_record) = (log_time, next, last_record);
         let point = Point { version: self.version(), clock: self.clock, log_time };
         self.clickhouse.seal(point);
         self.topic_totals.seal(point);
-    }
-
-    /// Marks every key for publishing: a destination lost what it had acknowledged, or the numbers of a new
-    /// incarnation begin.
-    pub fn republish(&mut self, destinations: &[Destination]) {
-        for &destination in destinations {
-            self.outbox_mut(destination).sweep_all();
-        }
-    }
-
-    /// How far everything is acknowledged; `None` while that is not known, as while every key is being
-    /// published anew.
-    #[must_use]
-    pub fn progress(&self, destination: Destination) -> Option<Progress> {
-        let Point { version, clock, log_time } = self.outbox(destination).progress()?;
-        let partition = self.settings.acceptance.partition;
-        Some(Progress { partition, version, clock, log_time })
-    }
-
-    /// The destination has acknowledged that progress itself, as a row of its own.
-    pub fn claim(&mut self, destination: Destination, version: Version) {
-        self.outbox_mut(destination).claim(version);
-    }
-
-    /// The greatest progress that the destination has acknowledged since every key was last published anew. A
-    /// destination that shows less has lost what it had.
-    #[must_use]
-    pub fn claimed(&self, destination: Destination) -> Version {
-        self.outbox(destination).known().claimed
-    }
-
-    /// The greatest version at which the destination has acknowledged anything since then. Of what it took
-    /// after its last progress it shows nothing; so one that is another than it was, and shows less than this,
-    /// may have lost something.
-    #[must_use]
-    pub fn acknowledged(&self, destination: Destination) -> Version {
-        self.outbox(destination).known().acknowledged
-    }
-
-    /// The start of the destination's server that was last seen; 0 = none.
-    #[must_use]
-    pub fn life(&self, destination: Destination) -> u64 {
-        self.outbox(destination).known().life
-    }
-
-    /// Remembers which start of the destination's server was last seen; gives the one before, 0 if none.
-    pub fn set_life(&mut self, destination: Destination, life: u64) -> u64 {
-        self.outbox_mut(destination).set_life(life)
-    }
-
-    /// Keys that wait to be acknowledged, those of a sweep apart.
-    #[must_use]
-    pub fn pending(&self, destination: Destination) -> usize {
-        self.outbox(destination).len()
-    }
-
-    /// True while every key is being published anew.
-    #[must_use]
-    pub fn is_republishing(&self, destination: Destination) -> bool {
-        self.outbox(destination).sweep().is_some()
-    }
-
-    /// The keys of `due` were published with their values at its version, and are safe.
-    pub fn acknowledge(&mut self, due: &Due) {
-        let Self { totals, producers, clickhouse, topic_totals, .. } = self;
-        let outbox = match due.destination {
-            Destination::ClickHouse => clickhouse,
-            Destination::Totals => topic_totals,
-        };
-        for key in &due.keys {
-            // A key is due once its row is there, and rows stay.
-            if let Some(slot) = slot_of(totals, producers, *key) {
-                outbox.acknowledge(slot, due.version);
-            }
-        }
-        if let Some(page) = &due.sweep {
-            outbox.swept(page);
-        }
-        if !due.keys.is_empty() {
-            outbox.reached(due.version);
-        }
-        outbox.settle();
-    }
-
-    pub(crate) fn outbox(&self, destination: Destination) -> &Outbox {
-        match destination {
-            Destination::ClickHouse => &self.clickhouse,
-            Destination::Totals => &self.topic_totals,
-        }
-    }
-
-    pub(crate) fn outbox_mut(&mut self, destination: Destination) -> &mut Outbox {
-        match destination {
-            Destination::ClickHouse => &mut self.clickhouse,
-            Destination::Totals => &mut self.topic_totals,
-        }
     }
 
     /// Where the memory goes.
@@ -562,17 +331,6 @@ impl Fold {
             names: self.names.memory(),
         }
     }
-}
-
-/// Where the mark of a key lies; `None` for a row that was never made.
-fn slot_of(totals: &Totals, producers: &Producers, key: DueKey) -> Option<Slot> {
-    Some(match key {
-        DueKey::Total(account, dims) => Slot::Total(totals.find(account, dims)?),
-        DueKey::Hour(hour) => Slot::Hour(hour),
-        DueKey::Receipt(run, day, dims) => Slot::Receipt(producers.find(&(run, day, dims))?),
-        DueKey::Producer(run) => Slot::Producer(run),
-        DueKey::Session(session) => Slot::Session(session),
-    })
 }
 
 /// True for the first telling of an event, by the one who measured it.

@@ -1,13 +1,113 @@
 //! What is to be published, and the rows that the fold itself holds.
 
 use crate::fold::Fold;
-use crate::outbox::{Destination, Due, DueKey, HourKey, SessionId, Slot, Sweep, SweepPage};
+use crate::outbox::{Destination, Due, DueKey, HourKey, Outbox, Point, SessionId, Slot, Sweep, SweepPage};
+use crate::producer::Producers;
 use crate::report::{AccountIx, DimsIx, RunIx};
+use crate::window::Totals;
 use tally_domain::planted::{self, Bug};
-use tally_domain::published::{Counts, HourRow, ProducerRow, ReceiptRow, Rows, SessionRow, TotalRow};
-use tally_domain::{Day, EventTime, LogTime, Sequence, Usage};
+use tally_domain::published::{
+    Counts, HourRow, ProducerRow, Progress, ReceiptRow, Rows, SessionRow, TotalRow,
+};
+use tally_domain::{Day, EventTime, LogTime, Sequence, Usage, Version};
 
 impl Fold {
+    /// Marks every key for publishing: a destination lost what it had acknowledged, or the numbers of a new
+    /// incarnation begin.
+    pub fn republish(&mut self, destinations: &[Destination]) {
+        for &destination in destinations {
+            self.outbox_mut(destination).sweep_all();
+        }
+    }
+
+    /// How far everything is acknowledged; `None` while that is not known, as while every key is being
+    /// published anew.
+    #[must_use]
+    pub fn progress(&self, destination: Destination) -> Option<Progress> {
+        let Point { version, clock, log_time } = self.outbox(destination).progress()?;
+        let partition = self.settings.acceptance.partition;
+        Some(Progress { partition, version, clock, log_time })
+    }
+
+    /// The destination has acknowledged that progress itself, as a row of its own.
+    pub fn claim(&mut self, destination: Destination, version: Version) {
+        self.outbox_mut(destination).claim(version);
+    }
+
+    /// The greatest progress that the destination has acknowledged since every key was last published anew. A
+    /// destination that shows less has lost what it had.
+    #[must_use]
+    pub fn claimed(&self, destination: Destination) -> Version {
+        self.outbox(destination).known().claimed
+    }
+
+    /// The greatest version at which the destination has acknowledged anything since then. Of what it took
+    /// after its last progress it shows nothing; so one that is another than it was, and shows less than this,
+    /// may have lost something.
+    #[must_use]
+    pub fn acknowledged(&self, destination: Destination) -> Version {
+        self.outbox(destination).known().acknowledged
+    }
+
+    /// The start of the destination's server that was last seen; 0 = none.
+    #[must_use]
+    pub fn life(&self, destination: Destination) -> u64 {
+        self.outbox(destination).known().life
+    }
+
+    /// Remembers which start of the destination's server was last seen; gives the one before, 0 if none.
+    pub fn set_life(&mut self, destination: Destination, life: u64) -> u64 {
+        self.outbox_mut(destination).set_life(life)
+    }
+
+    /// Keys that wait to be acknowledged, those of a sweep apart.
+    #[must_use]
+    pub fn pending(&self, destination: Destination) -> usize {
+        self.outbox(destination).len()
+    }
+
+    /// True while every key is being published anew.
+    #[must_use]
+    pub fn is_republishing(&self, destination: Destination) -> bool {
+        self.outbox(destination).sweep().is_some()
+    }
+
+    /// The keys of `due` were published with their values at its version, and are safe.
+    pub fn acknowledge(&mut self, due: &Due) {
+        let Self { totals, producers, clickhouse, topic_totals, .. } = self;
+        let outbox = match due.destination {
+            Destination::ClickHouse => clickhouse,
+            Destination::Totals => topic_totals,
+        };
+        for key in &due.keys {
+            // A key is due once its row is there, and rows stay.
+            if let Some(slot) = slot_of(totals, producers, *key) {
+                outbox.acknowledge(slot, due.version);
+            }
+        }
+        if let Some(page) = &due.sweep {
+            outbox.swept(page);
+        }
+        if !due.keys.is_empty() {
+            outbox.reached(due.version);
+        }
+        outbox.settle();
+    }
+
+    pub(crate) fn outbox(&self, destination: Destination) -> &Outbox {
+        match destination {
+            Destination::ClickHouse => &self.clickhouse,
+            Destination::Totals => &self.topic_totals,
+        }
+    }
+
+    pub(crate) fn outbox_mut(&mut self, destination: Destination) -> &mut Outbox {
+        match destination {
+            Destination::ClickHouse => &mut self.clickhouse,
+            Destination::Totals => &mut self.topic_totals,
+        }
+    }
+
     /// Up to about `limit` keys that `destination` has not acknowledged, oldest first. While every key is
     /// being published anew, half of them come from there.
     pub fn due(&mut self, destination: Destination, limit: usize) -> Due {
@@ -173,4 +273,15 @@ fn moved(sweep: Sweep, place: u32) -> Sweep {
         Sweep::Producers(_) => Sweep::Producers(place),
         Sweep::Hours(_) | Sweep::Sessions(_) => sweep,
     }
+}
+
+/// Where the mark of a key lies; `None` for a row that was never made.
+fn slot_of(totals: &Totals, producers: &Producers, key: DueKey) -> Option<Slot> {
+    Some(match key {
+        DueKey::Total(account, dims) => Slot::Total(totals.find(account, dims)?),
+        DueKey::Hour(hour) => Slot::Hour(hour),
+        DueKey::Receipt(run, day, dims) => Slot::Receipt(producers.find(&(run, day, dims))?),
+        DueKey::Producer(run) => Slot::Producer(run),
+        DueKey::Session(session) => Slot::Session(session),
+    })
 }
