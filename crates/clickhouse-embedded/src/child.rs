@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -14,14 +14,13 @@ use crate::ffi::{self, Connection, Library};
 use crate::library;
 use crate::options::EngineOptions;
 use crate::server::Server;
+use crate::sweep::sweep;
 
 /// The engine writes logs, parts and merges; with less than this it would fail in the middle of one.
 const DISK_NEEDED: u64 = 256 * 1024 * 1024;
 
 /// Held for as long as the process lives.
 const LOCK: &str = "engine.lock";
-/// What the table that a refresh fills is called, as a file name: `.tmp.inner_id.…`.
-const REFRESHING: &str = "%2Etmp%2Einner_id";
 /// What the engine itself holds so.
 const ENGINES_LOCK: &str = "status";
 
@@ -170,21 +169,6 @@ fn check_disk(data_dir: &Path) -> Result<(), EngineError> {
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free < DISK_NEEDED {
         return Err(EngineError::DiskFull { path: data_dir.to_owned(), free, needed: DISK_NEEDED });
-    }
-    Ok(())
-}
-
-/// Takes away empty definitions of tables that a view's refresh was making when the disk was full, or when it was
-/// killed: with one of them the engine refuses to start. The next refresh makes its own.
-fn sweep(data_dir: &Path) -> io::Result<()> {
-    let within = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let databases = within(data_dir.join("store")).flat_map(within);
-    for path in databases.flat_map(within) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_unfinished = name.starts_with(REFRESHING) && name.ends_with(".sql");
-        if is_unfinished && fs::metadata(&path)?.len() == 0 {
-            fs::remove_file(&path)?;
-        }
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod options;
 mod server;
 mod session;
 mod statement;
+mod sweep;
 
 pub use child::serve;
 pub use engine::Engine;

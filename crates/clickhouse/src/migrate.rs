@@ -1,13 +1,14 @@
 //! Brings a database to the tables and views of this build, from whatever a kill left behind.
 //!
 //! Every statement of a migration may run twice; what is done is recorded after it, statement by statement.
-//! Views hold no data of their own: each is made anew when its text changed.
+//! Views hold no data of their own: each is made anew when its text changed, or when it is gone.
 
 use crate::database::Database;
 use crate::error::ClickHouseError;
+use crate::layout::Layout;
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const MIGRATIONS: [(&str, &str); 5] = [
@@ -31,6 +32,9 @@ const VIEWS: [(&str, &str); 10] = [
     ("snapshot_newest", include_str!("../views/09_snapshot_newest.sql")),
     ("leaderboard", include_str!("../views/10_leaderboard.sql")),
 ];
+
+/// How the step of a view is called, before the view's name.
+const OF_VIEW: &str = "view/";
 
 const RECORDS: &str = "CREATE TABLE IF NOT EXISTS ${t}migrations${on_cluster} (
     name String COMMENT 'migration, or view/name',
@@ -70,6 +74,13 @@ struct Step {
     is_view: bool,
 }
 
+impl Step {
+    /// False for a view that is gone, be it by hand or by a disk that was full: it holds nothing of its own.
+    fn stands_in(&self, standing: &BTreeSet<String>, layout: &Layout) -> bool {
+        self.name.strip_prefix(OF_VIEW).is_none_or(|view| standing.contains(&layout.table(view)))
+    }
+}
+
 /// What ClickHouse answers to one of two that make or drop the same thing at once: it is there already, it is gone
 /// already, it is being dropped, it is held by another statement.
 const RACES: [u16; 8] = [57, 60, 82, 218, 219, 473, 591, 741];
@@ -98,14 +109,14 @@ pub async fn migrate(database: &Database) -> Result<Migrated, ClickHouseError> {
 async fn attempt(database: &Database) -> Result<Migrated, ClickHouseError> {
     database.execute("creating the database", "CREATE DATABASE IF NOT EXISTS ${d}${on_cluster}").await?;
     database.execute("creating table migrations", RECORDS).await?;
-    let applied = applied(database).await?;
+    let (applied, standing) = (applied(database).await?, standing(database).await?);
     let mut done = Migrated::default();
     for step in steps() {
         let key = (step.name.clone(), step.number);
         let text =
             if step.is_view { database.layout().expand(&step.statement) } else { step.statement.clone() };
         let version = match applied.get(&key) {
-            Some((_, was)) if *was == text => {
+            Some((_, was)) if *was == text && step.stands_in(&standing, database.layout()) => {
                 done.found = done.found.saturating_add(1);
                 continue;
             }
@@ -123,7 +134,7 @@ async fn attempt(database: &Database) -> Result<Migrated, ClickHouseError> {
 async fn run(database: &Database, step: &Step) -> Result<(), ClickHouseError> {
     let doing = format!("applying statement {} of {}", step.number, step.name);
     if step.is_view && step.statement.contains("CREATE MATERIALIZED VIEW") {
-        let name = step.name.trim_start_matches("view/");
+        let name = step.name.trim_start_matches(OF_VIEW);
         database.execute(&doing, &format!("DROP TABLE IF EXISTS ${{t}}{name}${{on_cluster}} SYNC")).await?;
     }
     database.execute(&doing, &step.statement).await
@@ -147,6 +158,13 @@ async fn applied(database: &Database) -> Result<BTreeMap<(String, u16), (u64, St
     Ok(rows.into_iter().map(|row| ((row.name, row.number), (row.version, row.statement))).collect())
 }
 
+/// The tables and views that are there, with their database.
+async fn standing(database: &Database) -> Result<BTreeSet<String>, ClickHouseError> {
+    let named = "SELECT concat('${d}.', name) AS name FROM system.tables WHERE database = '${d}'";
+    let names: Vec<String> = database.fetch("reading system.tables", database.query(named)).await?;
+    Ok(names.into_iter().collect())
+}
+
 fn edited(step: &Step) -> ClickHouseError {
     let doing = format!("comparing statement {} of {} with what was applied", step.number, step.name);
     ClickHouseError::answer(
@@ -165,7 +183,7 @@ fn steps() -> Vec<Step> {
         })
     });
     let views = VIEWS.iter().map(|(name, text)| Step {
-        name: format!("view/{name}"),
+        name: format!("{OF_VIEW}{name}"),
         number: 1,
         statement: uncommented(text),
         is_view: true,
@@ -211,7 +229,7 @@ mod tests {
         }
         for step in steps().iter().filter(|step| step.is_view) {
             let starts = ["CREATE OR REPLACE VIEW ${t}", "CREATE MATERIALIZED VIEW IF NOT EXISTS ${t}"];
-            let name = step.name.trim_start_matches("view/");
+            let name = step.name.trim_start_matches(OF_VIEW);
             assert!(
                 starts.iter().any(|start| step.statement.starts_with(&format!("{start}{name}"))),
                 "{name}"

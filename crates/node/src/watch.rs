@@ -94,7 +94,9 @@ pub async fn keep_looking(
 ) {
     loop {
         let _asked = tokio::time::timeout(EVERY, sink.refused()).await;
-        let Some(seen) = seen_or_made_anew(&database, &shared, see(&database).await).await else { continue };
+        let seen = see(&database).await;
+        let seen = seen_or_made_anew(&database, &shared, seen, |seen| seen.life != before.life).await;
+        let Some(seen) = seen else { continue };
         let refused = sink.take_refused();
         if seen.is_other_than(&before) {
             seen.show_to(&sink, partitions.all());
@@ -129,7 +131,8 @@ pub async fn keep_looking_at_archive(
     loop {
         tokio::time::sleep(EVERY).await;
         let seen = look_at_archive(&database).await;
-        let Some(seen) = seen_or_made_anew(&database, &shared, seen).await else { continue };
+        let seen = seen_or_made_anew(&database, &shared, seen, |seen| seen.life != before.life).await;
+        let Some(seen) = seen else { continue };
         if seen.life != before.life || seen.is_behind(&before) {
             archive.show(seen.clone());
         }
@@ -137,21 +140,24 @@ pub async fn keep_looking_at_archive(
     }
 }
 
-/// One that came back empty gets its tables. One that does not answer at all has the writers' attention already.
+/// One that came back empty, or in another life without a view, gets what it lacks before anything else is done with
+/// what it shows. One that does not answer at all has the writers' attention already.
 async fn seen_or_made_anew<T>(
     database: &Database,
     shared: &Shared,
     seen: Result<T, ClickHouseError>,
+    is_restarted: impl FnOnce(&T) -> bool,
 ) -> Option<T> {
-    let made = match &seen {
-        Err(error) if error.is_missing() => tally_clickhouse::migrate(database).await.err(),
+    let lacks = match &seen {
+        Ok(seen) => is_restarted(seen),
+        Err(error) if error.is_missing() => true,
         Err(_) => return None,
-        Ok(_) => None,
     };
-    match made {
-        Some(error) => shared.tell_trouble(PART, error.to_string()),
-        None => shared.tell_recovered(PART),
+    if lacks && let Err(error) = tally_clickhouse::migrate(database).await {
+        shared.tell_trouble(PART, error.to_string());
+        return None;
     }
+    shared.tell_recovered(PART);
     seen.ok()
 }
 

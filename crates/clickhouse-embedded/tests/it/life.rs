@@ -119,14 +119,34 @@ fn an_empty_definition_of_a_refresh_does_not_keep_an_engine_from_starting() {
     let db = Db::at(first.url(), "default");
     db.ok("CREATE DATABASE a");
     db.ok("CREATE TABLE a.t (x UInt8) ENGINE = MergeTree ORDER BY x");
+    for view in ["lost", "kept"] {
+        db.ok(&format!(
+            "CREATE MATERIALIZED VIEW a.{view} REFRESH EVERY 1 DAY ENGINE = MergeTree ORDER BY n
+             AS SELECT count() AS n FROM a.t"
+        ));
+        db.ok(&format!("SYSTEM WAIT VIEW a.{view}"));
+    }
     let metadata = db.ok("SELECT metadata_path FROM system.databases WHERE name = 'a'");
+    let lost = db.ok("SELECT uuid FROM system.tables WHERE database = 'a' AND name = 'lost'");
     first.stop();
-    let name = "%2Etmp%2Einner_id%2E4d4618c1%2D9402%2D44cd%2D809f%2Dd2c59c3ac5f8.sql";
-    let empty = dir.path().join(metadata.trim()).join(name);
-    File::create(&empty).expect("an empty file");
+    let metadata = dir.path().join(metadata.trim());
+    let lost = lost.trim().replace('-', "%2D");
+    let stood = metadata.join(format!("%2Einner_id%2E{lost}.sql"));
+    assert!(stood.exists(), "that the engine calls it so");
+    for empty in
+        [&stood, &metadata.join("%2Etmp%2Einner_id%2E4d4618c1%2D9402%2D44cd%2D809f%2Dd2c59c3ac5f8.sql")]
+    {
+        File::create(empty).expect("an empty file");
+    }
     let second = spawn(&options(dir.path()));
-    assert_eq!(Db::at(second.url(), "default").ok("SELECT count() FROM a.t"), "0");
-    assert!(!empty.exists());
+    let db = Db::at(second.url(), "default");
+    assert_eq!(
+        db.ok("SELECT name FROM system.tables WHERE database = 'a' AND name NOT LIKE '.%'"),
+        "kept\nt"
+    );
+    assert_eq!(db.ok("SELECT n FROM a.kept"), "0");
+    assert!(!stood.exists());
+    assert!(metadata.join("lost.sql.bak").exists());
 }
 
 #[test]

@@ -21,6 +21,21 @@ fn a_second_migration_finds_everything_done() {
     });
 }
 
+#[test]
+fn a_view_that_is_gone_is_made_again() {
+    run(async {
+        let database = nothing();
+        migrate(&database).await.unwrap();
+        let whole = shape(&database).await;
+        for gone in ["model_daily", "live_totals"] {
+            database.execute("dropping a view", &format!("DROP TABLE ${{t}}{gone} SYNC")).await.unwrap();
+        }
+        assert_eq!(migrate(&database).await.unwrap().ran, 2);
+        assert_eq!(shape(&database).await, whole);
+        assert_eq!(migrate(&database).await.unwrap().ran, 0);
+    });
+}
+
 /// What a migration leaves: shape, statements that count as applied, and rows that must outlive it.
 async fn left(database: &Database) -> (String, Vec<(String, u16, String)>, Vec<u64>) {
     let applied = "SELECT name, number, argMax(m.statement, m.version) AS statement FROM ${t}migrations AS m
