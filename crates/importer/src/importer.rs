@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tally_domain::{Reason, Sequence};
-use tally_sources::lines::{LINE_BYTES_MAX, Line};
+use tally_domain::Sequence;
 use tally_sources::table::{MappingError, Rows};
-use tally_sources::{Found, SourceEvent, SourceReject, claude_code};
+use tally_sources::{Found, SourceEvent, SourceReject};
 use tally_telemetry::emit;
 
 use crate::client::{Answer, Attempt, Client, ClientError, Item, KeptLine, Sender};
 use crate::config::{Import, Origin};
+use crate::drive::Told;
 use crate::file::{More, Open};
 use crate::occurrence::{BatchDeferred, BatchImported};
 use crate::outcome::{Outcome, Progress, Sample, Unreadable, Warning};
 use crate::positions::{Position, Positions};
+use crate::reading::Reading;
 use crate::walk::walk;
 
 /// How often a follower looks for more.
@@ -261,7 +261,7 @@ impl Importer {
     /// Reads a piece of the open file.
     fn read(&mut self) -> Result<Turn, ImportError> {
         let Some(mut open) = self.open.take() else { return Ok(Turn::Worked) };
-        let mut reading = Reading { rows: self.rows.as_mut(), found: Vec::new(), lines: 0, wrong: None };
+        let mut reading = Reading::with(self.rows.as_mut());
         let read = open.read(|start, line| reading.take(start, line));
         let position = open.position();
         // Whoever follows waits for the end of the last line; otherwise this is all of it that there is.
@@ -348,7 +348,7 @@ impl Importer {
         }
     }
 
-    fn turn_and_tell(
+    pub(crate) fn turn_and_tell(
         &mut self,
         tell: &mut impl FnMut(Told) -> Result<Option<String>, ImportError>,
     ) -> Result<Turn, ImportError> {
@@ -395,7 +395,7 @@ impl Importer {
         }
     }
 
-    fn save(&mut self) {
+    pub(crate) fn save(&mut self) {
         self.saved = Instant::now();
         if let Err(error) = self.positions.save() {
             let warning = Warning::PositionsNotKept {
@@ -409,59 +409,11 @@ impl Importer {
     }
 }
 
-/// Lines on their way through the source.
-struct Reading<'a> {
-    rows: Option<&'a mut Rows>,
-    found: Vec<(u64, Found)>,
-    lines: u64,
-    wrong: Option<MappingError>,
-}
-
-impl Reading<'_> {
-    fn take(&mut self, start: u64, line: Line<'_>) {
-        self.lines = self.lines.saturating_add(1);
-        let found = match (line, &mut self.rows) {
-            (Line::TooLong { bytes }, _) => too_long(bytes),
-            (Line::Whole(line), None) => claude_code::read_line(line),
-            (Line::Whole(line), Some(rows)) => rows.line(line).unwrap_or_else(|wrong| {
-                self.wrong.get_or_insert(wrong);
-                Found::Nothing
-            }),
-        };
-        if found != Found::Nothing {
-            self.found.push((start, found));
-        }
-    }
-}
-
-impl Open {
-    /// The file ends here.
-    fn finish_into(&mut self, reading: &mut Reading<'_>) {
-        let end = self.position().read;
-        self.finish(|start, line| reading.take(start, line));
-        if let Some(rows) = &mut reading.rows {
-            let last = rows.finish();
-            if last != Found::Nothing {
-                reading.found.push((end, last));
-            }
-        }
-    }
-}
-
 /// A file without its directory, which may name a person or what they work on; a hash tells equal names apart.
 fn nameless(origin: &Origin, path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hash = xxhash_rust::xxh3::xxh3_64(path.as_os_str().as_encoded_bytes());
     format!("{}/{name}@{hash:016x}", origin.source())
-}
-
-fn too_long(bytes: u64) -> Found {
-    Found::Reject(SourceReject {
-        reason: Reason::Unreadable,
-        detail: format!("the line has {bytes} bytes; expected at most {LINE_BYTES_MAX}"),
-        original: Vec::new(),
-        redacted: 1,
-    })
 }
 
 fn nothing_yet(import: &Import) -> Outcome {
@@ -483,64 +435,4 @@ fn nothing_yet(import: &Import) -> Outcome {
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).expect("memory is smaller than 2^64")
-}
-
-/// What an import tells whoever drives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// How far it is.
-    Reached(Progress),
-    /// The collector does not answer. Told before each further attempt, which goes to the address that is answered.
-    Away,
-}
-
-/// Loops an import to its end, or until `stop` is set.
-///
-/// # Errors
-/// Those of [`Importer::turn`]; what was acknowledged until then is kept.
-pub fn drive(
-    importer: Importer,
-    stop: &AtomicBool,
-    mut progress: impl FnMut(Progress),
-) -> Result<Outcome, ImportError> {
-    drive_to(importer, stop, |told| {
-        if let Told::Reached(reached) = told {
-            progress(reached);
-        }
-        Ok(None)
-    })
-}
-
-/// The same to a collector that may move: `tell` gives its address where that is another, or why waiting is of no use.
-///
-/// # Errors
-/// Those of [`Importer::turn`] and of `tell`; what was acknowledged until then is kept.
-pub fn drive_to(
-    mut importer: Importer,
-    stop: &AtomicBool,
-    mut tell: impl FnMut(Told) -> Result<Option<String>, ImportError>,
-) -> Result<Outcome, ImportError> {
-    while !stop.load(Ordering::Relaxed) {
-        let turn = match importer.turn_and_tell(&mut tell) {
-            Ok(turn) => turn,
-            Err(error) => {
-                importer.save();
-                return Err(error);
-            }
-        };
-        match turn {
-            Turn::Worked => {}
-            Turn::Idle(pause) | Turn::Away(pause) => wait(pause, stop),
-            Turn::Done => return Ok(importer.finish(false)),
-        }
-    }
-    Ok(importer.finish(true))
-}
-
-/// Waits, but not longer than it takes to notice that it should stop.
-fn wait(pause: Duration, stop: &AtomicBool) {
-    let until = Instant::now().checked_add(pause);
-    while !stop.load(Ordering::Relaxed) && until.is_some_and(|until| Instant::now() < until) {
-        std::thread::sleep(Duration::from_millis(20).min(pause));
-    }
 }

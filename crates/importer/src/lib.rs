@@ -7,15 +7,18 @@
 
 mod client;
 mod config;
+mod drive;
 mod file;
 mod importer;
 mod occurrence;
 mod outcome;
 mod positions;
+mod reading;
 mod walk;
 
 pub use client::ClientError;
 pub use config::{Import, Origin, fresh_epoch, person_of};
-pub use importer::{ImportError, Importer, Told, Turn, drive, drive_to};
+pub use drive::{Told, drive, drive_to};
+pub use importer::{ImportError, Importer, Turn};
 pub use outcome::{Outcome, Progress, Sample, Unreadable, Warning};
 pub use walk::{Walk, default_roots, walk};
