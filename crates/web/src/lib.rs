@@ -4,6 +4,7 @@
 //! It is rendered once per snapshot and address. The board itself is the ranker's live one, as long as that answers.
 //! No number is computed here that is not in a row.
 
+mod answer;
 pub mod ask;
 pub mod assets;
 pub mod cache;
@@ -11,6 +12,7 @@ pub mod chart;
 pub mod frame;
 pub mod json;
 mod live;
+mod me;
 pub mod newest;
 pub mod pages;
 pub mod rows;

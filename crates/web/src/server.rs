@@ -1,19 +1,19 @@
 //! The HTTP side: addresses to pages, pages to answers.
 
-use crate::ask::{BadAsk, BoardAsk, PersonAsk, Split};
+use crate::answer::{Answer, HTML, JSON, Refusal, TEXT, answer, guarded, json_answer, speak};
+use crate::ask::{BoardAsk, PersonAsk, Split};
 use crate::assets;
 use crate::cache::{Cache, Key, Page};
 use crate::frame::{self, Frame};
 use crate::json;
 use crate::live::{Live, Moment};
+use crate::me::{forget, me, remember};
 use crate::newest::{Known, Newest};
 use crate::pages::{self, notice};
 use crate::rows::{BoardPage, DaysRow, NewestRow, PersonPage};
 use crate::source::{Source, SourceError};
-use askama::Template;
-use axum::body::Body;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::routing::{get, post};
 use std::fmt;
@@ -21,11 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tally_domain::{PersonId, WallTime};
 use tower_http::timeout::TimeoutLayer;
-
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-const COOKIE: &str = "tally_me";
 
 /// The clock of the installation; it may stand still.
 pub type Clock = Arc<dyn Fn() -> WallTime + Send + Sync>;
@@ -70,7 +65,6 @@ struct Web<S> {
 }
 
 type Shared<S> = State<Arc<Web<S>>>;
-type Answer = Response<Body>;
 type Pairs = Query<Vec<(String, String)>>;
 
 /// Every address of the pages.
@@ -101,30 +95,6 @@ pub fn router<S: Source>(source: S, options: Options) -> axum::Router {
         .layer(timeout)
         .layer(map_response(guarded))
         .with_state(Arc::new(web))
-}
-
-/// Why there is no page.
-enum Refusal {
-    /// Nothing was counted yet.
-    Nothing,
-    /// The address cannot be read.
-    Ask(BadAsk),
-    /// Nobody has this id.
-    Nobody,
-    /// The engine does not answer.
-    Source(SourceError),
-}
-
-impl From<SourceError> for Refusal {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<BadAsk> for Refusal {
-    fn from(error: BadAsk) -> Self {
-        Self::Ask(error)
-    }
 }
 
 async fn board<S: Source>(State(web): Shared<S>, Query(pairs): Pairs, headers: HeaderMap) -> Answer {
@@ -385,89 +355,6 @@ fn board_html(frame: Frame, ask: &BoardAsk, page: &BoardPage) -> Result<Page, Re
     Ok(Page::new(200, HTML, html.map_err(unwritable)?))
 }
 
-fn speak(status: u16, notice: &notice::Notice, headers: &HeaderMap) -> Answer {
-    let html = notice.render().unwrap_or_else(|_| notice.title.to_owned());
-    answer(&Page::new(status, HTML, html), headers)
-}
-
-fn json_answer(page: Result<Arc<Page>, Refusal>, headers: &HeaderMap) -> Answer {
-    let (status, what) = match page {
-        Ok(page) => return answer(&page, headers),
-        Err(Refusal::Nothing) => (404, "there is no snapshot yet; report usage and ask again".to_owned()),
-        Err(Refusal::Nobody) => (404, "nobody is known by this id".to_owned()),
-        Err(Refusal::Ask(error)) => (400, error.to_string()),
-        Err(Refusal::Source(error)) => (503, error.to_string()),
-    };
-    answer(&Page::new(status, JSON, json::error(&what)), headers)
-}
-
-/// A page as an answer: compressed if the reader can, nothing at all if it has it already.
-fn answer(page: &Page, headers: &HeaderMap) -> Answer {
-    let says = |name: HeaderName, text: &str| {
-        headers.get_all(name).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(text)))
-    };
-    let builder = Response::builder()
-        .header(header::ETAG, &page.etag)
-        .header(header::CACHE_CONTROL, "no-cache")
-        .header(header::VARY, "accept-encoding");
-    let builder = if page.status == 503 { builder.header(header::RETRY_AFTER, "5") } else { builder };
-    if page.status == 200 && says(header::IF_NONE_MATCH, &page.etag) {
-        return builder.status(304).body(Body::empty()).expect("a status and plain headers are valid");
-    }
-    let builder = builder.status(page.status).header(header::CONTENT_TYPE, page.media);
-    let answer = if says(header::ACCEPT_ENCODING, "gzip") {
-        builder.header(header::CONTENT_ENCODING, "gzip").body(Body::from(page.gzip.clone()))
-    } else {
-        builder.body(Body::from(page.body.clone()))
-    };
-    answer.expect("a status and plain headers are valid")
-}
-
-#[derive(serde::Deserialize)]
-struct Me {
-    person: String,
-}
-
-/// Where the reader stands, if this browser was told who that is.
-async fn me(headers: HeaderMap) -> Answer {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let person =
-        pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, value)| value.parse::<PersonId>().ok());
-    match person {
-        Some(person) => {
-            redirect(&BoardAsk { around: Some(person), ..BoardAsk::default() }.address("/"), None)
-        }
-        None => speak(200, &notice::who_are_you(), &headers),
-    }
-}
-
-/// Remembers in this browser, and nowhere else, who the reader is.
-async fn remember(headers: HeaderMap, Form(form): Form<Me>) -> Answer {
-    match crate::ask::person("person", &form.person) {
-        Ok(person) => redirect("/me", Some(&format!("{COOKIE}={person}; Max-Age=31536000"))),
-        Err(error) => speak(400, &notice::not_understood(error.to_string()), &headers),
-    }
-}
-
-async fn forget() -> Answer {
-    redirect("/me", Some(&format!("{COOKIE}=; Max-Age=0")))
-}
-
-fn redirect(to: &str, cookie: Option<&str>) -> Answer {
-    let builder = Response::builder()
-        .status(303)
-        .header(header::LOCATION, to)
-        .header(header::CACHE_CONTROL, "no-store");
-    let builder = match cookie {
-        Some(cookie) => {
-            builder.header(header::SET_COOKIE, format!("{cookie}; Path=/; HttpOnly; SameSite=Strict"))
-        }
-        None => builder,
-    };
-    builder.body(Body::empty()).expect("addresses and ids are plain text")
-}
-
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answer {
     let Some(file) = assets::find(&name) else { return missing(headers).await };
     let mut answer = answer(&Page::new(200, file.media, file.body.to_owned()), &headers);
@@ -491,21 +378,4 @@ async fn health<S: Source>(State(web): Shared<S>, headers: HeaderMap) -> Answer 
 
 async fn missing(headers: HeaderMap) -> Answer {
     speak(404, &notice::not_found(), &headers)
-}
-
-/// What every answer says about itself: nothing from elsewhere runs or loads here.
-async fn guarded(mut answer: Answer) -> Answer {
-    const SAYS: [(HeaderName, &str); 4] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    for (name, value) in SAYS {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    answer
 }
