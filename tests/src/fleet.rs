@@ -11,7 +11,9 @@ use clickhouse_embedded::{Engine, EngineOptions, LibraryPlaces, find_library};
 use crate::binary::{self, Build};
 use crate::broker::{Kafka, Plan};
 use crate::door::{Door, Pass};
-use crate::installation::{Installation, Owner, Up, kill};
+use crate::installation::Installation;
+use crate::owner::Owner;
+use crate::process::{Up, kill};
 
 /// A process of the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,6 +9,8 @@ pub mod http;
 pub mod installation;
 pub mod ledger;
 pub mod metrics;
+pub mod owner;
+pub mod process;
 pub mod report;
 pub mod seeded;
 pub mod volume;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::http;
-use crate::installation::Owner;
+use crate::owner::Owner;
 
 /// A metric's value of each partition that has one.
 ///

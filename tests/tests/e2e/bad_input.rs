@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tally_tests::http;
-use tally_tests::installation::{Answer, Installation, Owner, post, published, settle, verify};
+use tally_tests::installation::{Answer, Installation};
 use tally_tests::ledger::{Event, Ledger};
+use tally_tests::owner::{Owner, post, published, settle, verify};
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use tally_tests::installation::{Installation, Owner, post, published, settle, verify};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::{Ledger, Producer};
 use tally_tests::metrics::{by_partition, whence};
+use tally_tests::owner::{Owner, post, published, settle, verify};
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

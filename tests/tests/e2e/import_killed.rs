@@ -7,7 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tally_tests::installation::{Installation, Owner, settle, sql, verify};
+use tally_tests::installation::Installation;
+use tally_tests::owner::{Owner, settle, sql, verify};
 use tally_tests::seeded::Seeded;
 
 /// 2026-02-13T00:00:00Z.

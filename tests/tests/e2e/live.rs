@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tally_tests::http;
-use tally_tests::installation::{Answer, Installation, Owner, post, settle, sql};
+use tally_tests::installation::{Answer, Installation};
 use tally_tests::ledger::{Event, Producer};
+use tally_tests::owner::{Owner, post, settle, sql};
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

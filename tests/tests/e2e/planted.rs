@@ -4,8 +4,10 @@ use anyhow::Result;
 use tally_audit::What;
 use tally_domain::Window;
 use tally_domain::planted::Bug;
-use tally_tests::installation::{Installation, Owner, Up, post, settle, verify};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::Event;
+use tally_tests::owner::{Owner, post, settle, verify};
+use tally_tests::process::Up;
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

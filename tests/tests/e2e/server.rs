@@ -7,8 +7,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use tally_tests::http;
-use tally_tests::installation::{Installation, post, published, settle, sql, verify};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::{Event, Ledger};
+use tally_tests::owner::{post, published, settle, sql, verify};
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

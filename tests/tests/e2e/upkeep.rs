@@ -9,8 +9,10 @@ use tally_disk::OsDisk;
 use tally_domain::{Barrier, Lane, Partition, Secret, Topic, TopicId, WallTime};
 use tally_log::{AppendLog, Durability, LocalConfig, LocalLog, RetentionDays};
 use tally_tests::http;
-use tally_tests::installation::{Installation, Owner, post, published, settle, sql, verify};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::{Event, Ledger};
+use tally_tests::owner::{Owner, post, published, settle, sql, verify};
+use tally_tests::process::kill;
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;
@@ -254,9 +256,7 @@ fn an_engine_that_is_killed_is_followed_by_another() {
         }
         let engines = up.children();
         assert_eq!(engines.len(), 1);
-        let killed =
-            std::process::Command::new("kill").args(["-9", &engines[0].to_string()]).status().unwrap();
-        assert!(killed.success());
+        kill(engines[0]).unwrap();
         until("another engine", || {
             let now = up.children();
             now.len() == 1 && now != engines && sql(&owner, "SELECT 1").is_ok()
@@ -267,5 +267,22 @@ fn an_engine_that_is_killed_is_followed_by_another() {
         count_once(&owner, &ledger, CLOCK_MS);
     }
     assert!(up.said().contains("ClickHouse engine goes on"), "{}", up.said());
+    up.interrupt().unwrap();
+}
+
+#[test]
+fn a_view_whose_rows_a_full_disk_took_is_made_again_while_it_runs() {
+    let installation = Installation::new().unwrap();
+    let mut up = installation.spawn(CLOCK_MS).unwrap();
+    let owner = up.ready().unwrap();
+    let rows = "SELECT concat('.inner_id.', toString(uuid)) FROM system.tables
+        WHERE database = currentDatabase() AND name = 'model_daily'";
+    let path = "SELECT metadata_path FROM system.tables WHERE database = currentDatabase() AND name IN";
+    let definition = sql(&owner, &format!("{path} ({rows})")).unwrap();
+    // As the engine leaves it that makes a table when there is no room.
+    fs::File::create(installation.data().join("clickhouse").join(definition.trim())).unwrap();
+    kill(up.children()[0]).unwrap();
+    until("the view is there again", || sql(&owner, "SELECT count() FROM model_daily").is_ok());
+    assert!(up.said().contains("a full disk took the rows of a view"), "{}", up.said());
     up.interrupt().unwrap();
 }

@@ -2,8 +2,9 @@
 
 use tally_audit::What;
 use tally_domain::Window;
-use tally_tests::installation::{Installation, Owner, post, settle, sql, verify};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::Event;
+use tally_tests::owner::{Owner, post, settle, sql, verify};
 
 /// 2026-02-13T00:00:00Z.
 const CLOCK_MS: i64 = 1_770_940_800_000;

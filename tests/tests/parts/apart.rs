@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tally_tests::http;
-use tally_tests::installation::{Answer, Installation, Owner, Up, people, post, settle};
+use tally_tests::installation::{Answer, Installation};
 use tally_tests::ledger::Ledger;
+use tally_tests::owner::{Owner, people, post, settle};
+use tally_tests::process::Up;
 
 use super::whole::assert_counted;
 use super::{MINUTE_MS, SETTINGS, Usage, brokers, now_ms};

@@ -12,9 +12,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::{Offset, TopicPartitionList};
 use tally_tests::broker::Kafka;
 use tally_tests::http;
-use tally_tests::installation::{Installation, Owner, Up, settle};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::Ledger;
 use tally_tests::metrics::{by_partition, whence};
+use tally_tests::owner::{Owner, settle};
+use tally_tests::process::Up;
 
 use super::apart::{Cluster, sent, until_folded};
 use super::whole::assert_counted;

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tally_tests::http;
-use tally_tests::installation::{
-    Installation, Owner, people, post, published, published_hours, settle, verify,
-};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::Ledger;
+use tally_tests::owner::{Owner, people, post, published, published_hours, settle, verify};
 
 use super::{SETTINGS, Usage, brokers, now_ms};
 

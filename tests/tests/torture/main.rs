@@ -9,10 +9,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use tally_tests::blow::{Blow, Phase, choose};
-use tally_tests::installation::{
-    Installation, Owner, Up, freeze, kill, post, published, published_hours, ranked, settle, verify,
-};
+use tally_tests::installation::Installation;
 use tally_tests::ledger::{Event, Ledger, Producer};
+use tally_tests::owner::{Owner, post, published, published_hours, ranked, settle, verify};
+use tally_tests::process::{Up, freeze, kill};
 use tally_tests::report::Report;
 use tally_tests::seeded::Seeded;
 use tally_tests::volume::Volume;

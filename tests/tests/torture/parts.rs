@@ -8,8 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use tally_tests::door::Pass;
 use tally_tests::fleet::{Fleet, Member};
-use tally_tests::installation::{freeze, people, post, published, published_hours, settle, verify};
 use tally_tests::ledger::{Event, Ledger, Producer};
+use tally_tests::owner::{people, post, published, published_hours, settle, verify};
+use tally_tests::process::freeze;
 use tally_tests::report::Report;
 use tally_tests::seeded::Seeded;
 
