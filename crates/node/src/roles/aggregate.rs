@@ -3,6 +3,7 @@
 mod copies;
 mod copying;
 mod occurrences;
+mod opening;
 mod seats;
 
 use std::path::PathBuf;
@@ -25,7 +26,6 @@ use crate::shared::Shared;
 use crate::sink::{PartitionSink, SharedSink};
 use crate::supervise::StartError;
 pub use copies::Copies;
-use copies::{Finding, Found};
 use copying::Copying;
 pub use seats::{Look, Shares, start};
 
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub type LogAggregator = Aggregator<Reader, Appender, PartitionSink, OsDisk>;
 
 /// What every partition's aggregator is made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Aggregators {
     config: Config,
     /// Where the states lie.
@@ -92,15 +92,12 @@ impl Aggregators {
         Self { copies, ..self }
     }
 
-    /// Looks for the state of a partition.
-    fn find(&self, partition: Partition) -> std::io::Result<Finding> {
-        Finding::begin(self.copies.as_ref(), self.settings(partition), &self.state)
-    }
-
-    /// Opens one partition at the checkpoint that was found.
-    fn open(&self, partition: Partition, found: Found) -> Result<Seat, StartError> {
+    /// Looks for the state of a partition, which may lie here or among the copies, and opens it.
+    fn open(&self, partition: Partition) -> Result<Seat, StartError> {
+        let settings = self.settings(partition);
+        let found = self.copies.as_ref().map(|copies| copies.find(&settings, &self.state)).transpose()?;
         let mut seat = Seat {
-            settings: self.settings(partition),
+            settings,
             state: self.state.clone(),
             reader: self.reader.clone(),
             appender: self.appender.clone(),
@@ -111,7 +108,7 @@ impl Aggregators {
             leaves: false,
         };
         let opened = seat.open();
-        let Some(copies) = &self.copies else {
+        let Some((copies, found)) = self.copies.as_ref().zip(found) else {
             seat.aggregator = Ok(opened?);
             return Ok(seat);
         };

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tally_aggregator::{AggregatorSettings, PartError};
@@ -38,8 +37,6 @@ pub struct Copies {
 /// What is known of a partition's state before it is opened.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// There are no copies: what lies here, if anything, is all there is.
-    Alone,
     /// No copy is newer than what lies here, if anything does.
     Here,
     /// A newer copy was brought here, and that was told.
@@ -77,7 +74,7 @@ impl Copies {
     }
 
     /// Brings the newest whole copy into the partition's directory, if it is newer than what lies there.
-    fn find(&self, settings: &AggregatorSettings, state: &Path) -> Result<Found, StartError> {
+    pub(super) fn find(&self, settings: &AggregatorSettings, state: &Path) -> Result<Found, StartError> {
         let disk = OsDisk::open(state).map_err(InstallationError::from)?;
         let partition = settings.fold.acceptance.partition;
         let dir = dir_of(partition);
@@ -114,7 +111,7 @@ impl Copies {
         let source = Box::new(source);
         match found {
             Found::Unknown(cause) => StartError::CopiesAway { source, cause: Box::new(cause) },
-            Found::Here | Found::Copy | Found::Alone => StartError::NoCopy { source, url: self.url.clone() },
+            Found::Here | Found::Copy => StartError::NoCopy { source, url: self.url.clone() },
         }
     }
 }
@@ -135,35 +132,4 @@ pub(super) fn tell(found: &Found, aggregator: &LogAggregator) {
 
 fn is_of_another(held: &Origin, topic: TopicId) -> bool {
     held.topic.is_some_and(|known| known != topic)
-}
-
-/// A state that is being looked for, which may take as long as a fetch does.
-#[derive(Debug)]
-pub(super) struct Finding(Option<JoinHandle<Result<Found, StartError>>>);
-
-impl Finding {
-    /// Begins to look for the state of a partition below `state`.
-    ///
-    /// # Errors
-    /// When the operating system gives no thread.
-    pub(super) fn begin(
-        copies: Option<&Copies>,
-        settings: AggregatorSettings,
-        state: &Path,
-    ) -> std::io::Result<Self> {
-        let Some(copies) = copies.cloned() else { return Ok(Self(None)) };
-        let state = state.to_owned();
-        let named = std::thread::Builder::new().name(format!("fetch {}", settings.fold.acceptance.partition));
-        named.spawn(move || copies.find(&settings, &state)).map(|thread| Self(Some(thread)))
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.0.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// What it came to, once it is over; waits for that.
-    pub(super) fn found(self) -> Result<Found, StartError> {
-        let Some(thread) = self.0 else { return Ok(Found::Alone) };
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
 }

@@ -11,7 +11,8 @@ use tally_domain::Partition;
 use tally_log::LogError;
 use tally_log_kafka::{Change, Membership};
 
-use super::{Aggregators, Finding, Found, name, run};
+use super::opening::Opening;
+use super::{Aggregators, Seat, name, run};
 use crate::clock::Clock;
 use crate::drive::{Next, Stop, follow};
 use crate::shared::Shared;
@@ -55,8 +56,8 @@ struct Seats {
 enum Due {
     /// Nothing is done before this instant.
     At(Instant),
-    /// Its state is looked for.
-    Finding(Finding),
+    /// It is being opened.
+    Opening(Opening),
 }
 
 /// A partition that is being folded, or let go of.
@@ -96,10 +97,10 @@ pub fn start(
 impl Seats {
     /// Opens all of them. What cannot be opened now, but later, is due then.
     fn open_all(&mut self, all: &[Partition]) -> Result<(), StartError> {
-        let looking = all.iter().map(|partition| self.making.find(*partition));
-        let looking = looking.collect::<Result<Vec<Finding>, _>>()?;
-        for (partition, finding) in all.iter().zip(looking) {
-            match finding.found().and_then(|found| self.seat(*partition, found)) {
+        let opening = all.iter().map(|partition| Opening::begin(&self.making, *partition));
+        let opening = opening.collect::<Result<Vec<Opening>, _>>()?;
+        for (partition, opening) in all.iter().zip(opening) {
+            match opening.seat().and_then(|seat| self.seat(*partition, seat)) {
                 Err(error) if error.heals() => self.tell_later(*partition, &error),
                 opened => opened?,
             }
@@ -107,9 +108,8 @@ impl Seats {
         Ok(())
     }
 
-    fn seat(&mut self, partition: Partition, found: Found) -> Result<(), StartError> {
+    fn seat(&mut self, partition: Partition, seat: Seat) -> Result<(), StartError> {
         let stop = Stop::default();
-        let seat = self.making.open(partition, found)?;
         let thread = run(seat, self.clock, &self.shared, stop.clone())?;
         self.seated.insert(partition, Seated { stop, thread });
         Ok(())
@@ -146,26 +146,24 @@ impl Seats {
                 Due::At(at) if at > now || self.seated.contains_key(&partition) => {
                     self.due.insert(partition, due);
                 }
-                Due::At(_) => match self.making.find(partition) {
-                    Ok(finding) => self.open_found(partition, finding, look),
-                    Err(error) => self.tell_later(partition, &error.into()),
+                Due::At(_) => match self.begin(partition, look) {
+                    Ok(opening) => drop(self.due.insert(partition, Due::Opening(opening))),
+                    Err(error) => self.tell_later(partition, &error),
                 },
-                Due::Finding(finding) => self.open_found(partition, finding, look),
+                Due::Opening(opening) if !opening.is_over() => {
+                    self.due.insert(partition, Due::Opening(opening));
+                }
+                Due::Opening(opening) => match opening.seat().and_then(|seat| self.seat(partition, seat)) {
+                    Ok(()) => self.shared.tell_recovered(&name(partition)),
+                    Err(error) => self.tell_later(partition, &error),
+                },
             }
         }
     }
 
-    /// Opens a partition once its state is found.
-    fn open_found(&mut self, partition: Partition, finding: Finding, look: &Look) {
-        if !finding.is_over() {
-            self.due.insert(partition, Due::Finding(finding));
-            return;
-        }
-        let found = look(partition).map_err(StartError::from).and_then(|()| finding.found());
-        match found.and_then(|found| self.seat(partition, found)) {
-            Ok(()) => self.shared.tell_recovered(&name(partition)),
-            Err(error) => self.tell_later(partition, &error),
-        }
+    fn begin(&self, partition: Partition, look: &Look) -> Result<Opening, StartError> {
+        look(partition)?;
+        Ok(Opening::begin(&self.making, partition)?)
     }
 
     /// Says why a partition is not open, and opens it later.
