@@ -10,6 +10,7 @@
 
 mod held;
 mod member;
+mod unowned;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,7 @@ use crate::log::Installed;
 use crate::reader::introduce;
 use held::{Answer, Held};
 use member::Member;
+use unowned::who_joins_anew;
 
 /// Events that one turn takes; one poll brings one, and lines of diagnostics are events too.
 const EVENTS_MAX: usize = 100;
@@ -43,6 +45,12 @@ const REJOIN_AFTER: Duration = Duration::from_secs(1);
 const REJOIN_AFTER_MAX: Duration = Duration::from_secs(64);
 /// A membership that lasted so long begins with the short wait again.
 const LASTED: Duration = Duration::from_mins(5);
+
+/// What brokers call a group in which each member has its partitions.
+const STABLE: &str = "Stable";
+/// How often the group is looked at, and how long its coordinator is waited for.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// What the group changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +85,24 @@ pub struct Membership {
     /// When to join again, once the group has taken another for this member.
     fenced_until: Option<Instant>,
     rejoin_after: Duration,
+    looked: Instant,
+    unowned_since: Option<Instant>,
+    place: Place,
     /// Told and not yet committed.
     hints: BTreeMap<Partition, Offset>,
     hinted: Instant,
     hints_sent: u64,
     /// Said by the next turn that has nothing else to say.
     trouble: Option<LogError>,
+}
+
+/// What this member is about to do with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Keep,
+    /// Give it up, then take another.
+    JoinAnew,
+    GiveUp,
 }
 
 impl Membership {
@@ -99,6 +119,9 @@ impl Membership {
             joined: now,
             fenced_until: None,
             rejoin_after: REJOIN_AFTER,
+            looked: now,
+            unowned_since: None,
+            place: Place::Keep,
             hints: BTreeMap::new(),
             hinted: now,
             hints_sent: 0,
@@ -125,6 +148,9 @@ impl Membership {
         if now.duration_since(self.hinted) >= HINT_EVERY {
             self.hint(now);
         }
+        if self.fenced_until.is_none() && now.duration_since(self.looked) >= LOOK_EVERY {
+            self.look(now);
+        }
         if let Some((code, why)) = self.consumer.client().fatal_error() {
             changes.extend(self.held.all_lost());
             self.fenced_until.get_or_insert(now + self.rejoin_after);
@@ -148,8 +174,52 @@ impl Membership {
         self.let_go();
         self.consumer = consumer;
         self.held = Held::default();
+        // The group does not know the new one yet: a commit by it would be that of another of its name.
+        self.hints.clear();
         (self.joined, self.fenced_until) = (now, None);
+        (self.unowned_since, self.place) = (None, Place::Keep);
         Ok(())
+    }
+
+    /// Leaves and joins anew where partitions have been nobody's for a while and that is for this member to do. Brokers
+    /// that do not answer are looked at later.
+    fn look(&mut self, now: Instant) {
+        self.looked = now;
+        let Ok(asked) = self.installed.asker.fetch_group_list(Some(&self.group), LOOK_MAX) else { return };
+        let Some(group) = asked.groups().first() else { return };
+        let id = member_id(&self.instance);
+        let place = self.place;
+        match place {
+            Place::Keep if self.is_to_join_anew(group, &id, now) => {
+                tracing::warn!(
+                    group = self.group,
+                    "partitions belong to nobody since a handover was cut off: joining the group anew"
+                );
+                self.consumer.unsubscribe();
+                (self.unowned_since, self.place) = (None, Place::JoinAnew);
+            }
+            Place::JoinAnew if group.members().iter().all(|member| member.client_id() != id) => {
+                match self.consumer.subscribe(&[self.installed.name(Topic::Usage)]) {
+                    Ok(()) => self.place = Place::Keep,
+                    Err(error) => {
+                        self.trouble = Some(refused(joining(&self.group, &self.instance), &error, None));
+                    }
+                }
+            }
+            Place::Keep | Place::JoinAnew | Place::GiveUp => {}
+        }
+    }
+
+    /// True once something has been nobody's for longer than an owner may take to let go of it, and it is for the member
+    /// with this id to do something about it.
+    fn is_to_join_anew(&mut self, group: &GroupInfo, id: &str, now: Instant) -> bool {
+        let members = group.members().iter();
+        let members = members.map(|member| (member.client_id(), member.assignment().unwrap_or_default()));
+        let (topic, partitions) = (self.installed.name(Topic::Usage), self.installed.config.partitions);
+        let who = who_joins_anew(members, topic, partitions).filter(|_| group.state() == STABLE);
+        self.unowned_since = who.and(self.unowned_since.or(Some(now)));
+        let late = Duration::from_millis(self.installed.config.release_timeout_ms.into()) + LOOK_EVERY;
+        who == Some(id) && self.unowned_since.is_some_and(|since| now.duration_since(since) >= late)
     }
 
     /// Answers whatever the client still waits for: nobody takes its turns any more.
@@ -177,7 +247,9 @@ impl Membership {
     /// The next offset of a partition's state, for monitors that compare it with the end of the log. Nobody starts from
     /// it. It is committed in the background, and once more when the partition is given away.
     pub fn tell(&mut self, partition: Partition, next: Offset) {
-        self.hints.insert(partition, next);
+        if self.owned().any(|own| own == partition) {
+            self.hints.insert(partition, next);
+        }
     }
 
     /// How the hints fare.
@@ -189,6 +261,7 @@ impl Membership {
     /// Begins to leave the group for good: all that is held is [`Change::Losing`], and goes to others once it was
     /// released. Go on taking turns until [`Self::has_left`].
     pub fn leave(&mut self) {
+        self.place = Place::GiveUp;
         self.consumer.unsubscribe();
     }
 

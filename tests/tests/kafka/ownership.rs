@@ -41,6 +41,7 @@ fn a_group_decides_who_owns_which_partition() {
     a_restart_within_the_session_moves_nothing(&patient());
     the_next_owner_waits_until_all_is_released(&patient());
     what_is_not_released_in_time_is_taken(&hasty());
+    what_a_handover_cut_off_left_to_nobody_is_shared_again(&patient());
     the_dead_and_the_frozen_lose_what_they_had(&hasty());
     of_two_namesakes_the_first_is_told_what_to_do_and_comes_back(&patient());
     hints_for_lag_monitors_are_committed(&patient());
@@ -218,6 +219,25 @@ fn what_is_not_released_in_time_is_taken(config: &KafkaConfig) {
     let took = group.until("b has it all the same", |group| group.mine("b") == losing);
     assert!(took >= Duration::from_secs(3), "its time is not shortened: {took:?}");
     assert_eq!(group.told[2..], [("a", Change::Lost(losing.clone())), ("b", Change::Gained(losing))]);
+}
+
+/// The owner ends between the two rounds of a handover, and is back at once under its name: for its brokers nothing
+/// has happened, and none of them begins the second round.
+fn what_a_handover_cut_off_left_to_nobody_is_shared_again(config: &KafkaConfig) {
+    let prefix = format!("{}cut-off.", config.prefix);
+    let mut group = Group::new(&KafkaConfig { prefix, release_timeout_ms: 2_000, ..config.clone() });
+    group.join("a");
+    group.until("a has all", |group| group.mine("a") == all());
+    group.member("a").slow = true;
+    group.join("b");
+    group.until("a is asked for half", |group| {
+        group.told.iter().any(|(name, change)| *name == "a" && matches!(change, Change::Losing(_)))
+    });
+    drop(group.members.remove("a"));
+    group.join("a");
+    group.until("everything is somebody's", |group| {
+        [group.mine("a"), group.mine("b")].concat().into_iter().collect::<BTreeSet<_>>().into_iter().eq(all())
+    });
 }
 
 fn the_dead_and_the_frozen_lose_what_they_had(config: &KafkaConfig) {
