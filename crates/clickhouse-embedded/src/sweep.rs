@@ -17,15 +17,15 @@ const DEFINITION: &str = ".sql";
 /// table that stood is kept beside, under another name, and its owner makes it again.
 ///
 /// # Errors
-/// When a file cannot be read, renamed or removed.
+/// When a definition cannot be read, renamed or removed.
 pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
     let databases = within(&data_dir.join("store")).flat_map(|prefix| within(&prefix));
     for path in databases.flat_map(|database| within(&database)) {
-        let Some(name) = table_of(&path).filter(|name| name.starts_with(FILLED) || name.starts_with(STANDS))
-        else {
-            continue;
-        };
-        if fs::metadata(&path)?.len() > 0 {
+        let Some(name) = table_of(&path) else { continue };
+        // One that was put aside is a view, and so is what was made in its place when there was still no room.
+        let is_swept = name.starts_with(FILLED) || name.starts_with(STANDS) || aside(&path).exists();
+        // One that was put aside meanwhile is not there any more.
+        if !is_swept || !fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
             continue;
         }
         // The view goes first: a start that ends in between finds the empty file again.
@@ -42,7 +42,7 @@ fn put_aside(table: &Path, id: &str) -> io::Result<()> {
     let id = format!("ATTACH MATERIALIZED VIEW _ UUID '{id}'");
     for path in table.parent().into_iter().flat_map(within) {
         if table_of(&path).is_some() && fs::read_to_string(&path)?.starts_with(&id) {
-            let aside = path.with_extension("sql.bak");
+            let aside = aside(&path);
             fs::rename(&path, &aside)?;
             // A child has no other place for it, and nobody may be reading.
             drop(writeln!(
@@ -53,6 +53,11 @@ fn put_aside(table: &Path, id: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a definition is kept that the engine is not to read.
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("sql.bak")
 }
 
 /// The name of the table that this file defines, as it is written in files.

@@ -133,11 +133,20 @@ async fn attempt(database: &Database) -> Result<Migrated, ClickHouseError> {
 
 async fn run(database: &Database, step: &Step) -> Result<(), ClickHouseError> {
     let doing = format!("applying statement {} of {}", step.number, step.name);
-    if step.is_view && step.statement.contains("CREATE MATERIALIZED VIEW") {
-        let name = step.name.trim_start_matches(OF_VIEW);
-        database.execute(&doing, &format!("DROP TABLE IF EXISTS ${{t}}{name}${{on_cluster}} SYNC")).await?;
+    let Some(view) = step.name.strip_prefix(OF_VIEW) else {
+        return database.execute(&doing, &step.statement).await;
+    };
+    let drop = format!("DROP TABLE IF EXISTS ${{t}}{view}${{on_cluster}} SYNC");
+    if step.statement.contains("CREATE MATERIALIZED VIEW") {
+        database.execute(&doing, &drop).await?;
     }
-    database.execute(&doing, &step.statement).await
+    database.execute(&doing, &step.statement).await?;
+    // On a full disk ClickHouse creates it with an empty definition, and says nothing: so it must not stay.
+    let shown = database.execute(&doing, &format!("SHOW CREATE TABLE ${{t}}{view}")).await;
+    if shown.is_err() {
+        database.execute(&doing, &drop).await?;
+    }
+    shown
 }
 
 async fn record(

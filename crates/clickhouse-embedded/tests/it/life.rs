@@ -147,6 +147,14 @@ fn an_empty_definition_of_a_refresh_does_not_keep_an_engine_from_starting() {
     assert_eq!(db.ok("SELECT n FROM a.kept"), "0");
     assert!(!stood.exists());
     assert!(metadata.join("lost.sql.bak").exists());
+
+    // Made again while the disk is still full.
+    second.stop();
+    let again = metadata.join("lost.sql");
+    File::create(&again).expect("an empty file");
+    let third = spawn(&options(dir.path()));
+    assert_eq!(Db::at(third.url(), "default").ok("SELECT n FROM a.kept"), "0");
+    assert!(!again.exists());
 }
 
 #[test]
