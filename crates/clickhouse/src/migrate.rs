@@ -138,15 +138,15 @@ async fn run(database: &Database, step: &Step) -> Result<(), ClickHouseError> {
     let Some(view) = step.name.strip_prefix(OF_VIEW) else {
         return database.execute(&doing, &step.statement).await;
     };
-    let drop = format!("DROP TABLE IF EXISTS ${{t}}{view}${{on_cluster}} SYNC");
+    let taking_back = format!("DROP TABLE IF EXISTS ${{t}}{view}${{on_cluster}} SYNC");
     if step.statement.contains("CREATE MATERIALIZED VIEW") {
-        database.execute(&doing, &drop).await?;
+        database.execute(&doing, &taking_back).await?;
     }
     database.execute(&doing, &step.statement).await?;
     // On a full disk ClickHouse creates it with an empty definition, and says nothing: so it must not stay.
     let shown = database.execute(&doing, &format!("SHOW CREATE TABLE ${{t}}{view}")).await;
     if shown.as_ref().is_err_and(|error| error.code == Some(EMPTY_QUERY)) {
-        database.execute(&doing, &drop).await?;
+        database.execute(&doing, &taking_back).await?;
     }
     shown
 }

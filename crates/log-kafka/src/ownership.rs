@@ -129,8 +129,8 @@ impl Membership {
         })
     }
 
-    /// What has changed since the last turn, in order. Takes a few ms at most, and is to be called every second at
-    /// least: a member that takes no turn for session and release timeout together is given up by its client.
+    /// What has changed since the last turn, in order. Takes a few ms, every three seconds up to a second where the
+    /// group's coordinator does not answer, and is to be called every second at least: a member that takes no turn for session and release timeout together is given up by its client.
     ///
     /// # Errors
     /// Nothing that is held changes by an error, and the next turn may be better: the group may not be joined, or the
