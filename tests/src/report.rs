@@ -1,6 +1,6 @@
 //! What a run of blows came to, as a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct Report {
     columns: Vec<String>,
     blows: BTreeMap<(String, String), u32>,
     kills: u32,
-    serving_again: Vec<Duration>,
+    serving_again: BTreeMap<String, Vec<Duration>>,
     current_again: Vec<Duration>,
     /// How often everything published was held against the ledger.
     pub checks: u32,
@@ -39,9 +39,11 @@ impl Report {
         self.kills
     }
 
-    /// From the start of a process that follows a killed one until it serves.
-    pub fn serves_again(&mut self, after: impl Into<Option<Duration>>) {
-        self.serving_again.extend(after.into());
+    /// From the start of what follows somebody who was killed until all serve.
+    pub fn serves_again(&mut self, who: impl fmt::Display, after: impl Into<Option<Duration>>) {
+        if let Some(after) = after.into() {
+            self.serving_again.entry(who.to_string()).or_default().push(after);
+        }
     }
 
     /// Until everything acknowledged before is published and archived.
@@ -67,7 +69,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<14}", "")?;
         self.columns.iter().try_for_each(|column| write!(f, "{column:>10}"))?;
-        let rows: std::collections::BTreeSet<&String> = self.blows.keys().map(|(row, _)| row).collect();
+        let rows: BTreeSet<&String> = self.blows.keys().map(|(row, _)| row).collect();
         for row in rows {
             write!(f, "\n{row:<14}")?;
             for column in &self.columns {
@@ -82,7 +84,10 @@ impl fmt::Display for Report {
             self.reports,
             self.events
         )?;
-        write!(f, "\nserving again after  {} (least / median / most)", spread(&self.serving_again))?;
+        write!(f, "\nserving again after  (least / median / most)")?;
+        for (who, times) in &self.serving_again {
+            write!(f, "\n{who:>18}   {}", spread(times))?;
+        }
         write!(f, "\ncurrent again after  {}", spread(&self.current_again))?;
         write!(f, "\ndifferences          0 in {} comparisons with the ledger and by verify", self.checks)
     }

@@ -8,6 +8,7 @@
 //! later, when [`Membership::released`] has named all of it. The group takes it back as a whole: no part of what is
 //! asked back together reaches another member before the rest does.
 
+mod client;
 mod held;
 mod member;
 mod unowned;
@@ -17,8 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::groups::GroupInfo;
 use rdkafka::topic_partition_list::Offset as Position;
@@ -31,9 +31,8 @@ use crate::config::member_id;
 use crate::context::trouble_of;
 use crate::error::{refused, service};
 use crate::log::Installed;
-use crate::reader::introduce;
+use client::Client;
 use held::{Answer, Held};
-use member::Member;
 use unowned::who_joins_anew;
 
 /// Events that one turn takes; one poll brings one, and lines of diagnostics are events too.
@@ -79,7 +78,7 @@ pub struct Membership {
     installed: Arc<Installed>,
     group: String,
     instance: String,
-    consumer: BaseConsumer<Member>,
+    consumer: Client,
     held: Held,
     joined: Instant,
     /// When to join again, once the group has taken another for this member.
@@ -108,7 +107,7 @@ enum Place {
 impl Membership {
     pub(crate) fn join(installed: Arc<Installed>, group: &str, instance: &str) -> Result<Self, LogError> {
         let group = format!("{}{group}", installed.config.prefix);
-        let consumer = subscribed(&installed, &group, instance)?;
+        let consumer = Client::subscribed(&installed, &group, instance)?;
         let (instance, now) = (instance.to_owned(), Instant::now());
         Ok(Self {
             installed,
@@ -170,7 +169,7 @@ impl Membership {
         let lasted = now.duration_since(self.joined) > LASTED;
         self.rejoin_after = if lasted { REJOIN_AFTER } else { REJOIN_AFTER_MAX.min(self.rejoin_after * 2) };
         self.fenced_until = Some(now + self.rejoin_after);
-        let consumer = subscribed(&self.installed, &self.group, &self.instance)?;
+        let consumer = Client::subscribed(&self.installed, &self.group, &self.instance)?;
         self.let_go();
         self.consumer = consumer;
         self.held = Held::default();
@@ -367,18 +366,6 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.let_go();
     }
-}
-
-/// A client that the group may give partitions to.
-fn subscribed(installed: &Installed, group: &str, instance: &str) -> Result<BaseConsumer<Member>, LogError> {
-    let config = &installed.config;
-    let doing = || joining(group, instance);
-    let consumer =
-        BaseConsumer::from_config_and_context(&config.member(group, instance), Member::new(config))
-            .map_err(|error| refused(doing(), &error, None))?;
-    introduce(&consumer, Duration::from_millis(config.answer_timeout_ms.into()))?;
-    consumer.subscribe(&[installed.name(Topic::Usage)]).map_err(|error| refused(doing(), &error, None))?;
-    Ok(consumer)
 }
 
 fn joining(group: &str, instance: &str) -> String {

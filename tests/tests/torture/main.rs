@@ -76,7 +76,7 @@ impl Torture {
         let begun = Instant::now();
         let mut up = self.installation.spawn(self.clock_ms).unwrap();
         let owner = up.ready().unwrap();
-        self.report.serves_again(begun.elapsed());
+        self.report.serves_again("tally", begun.elapsed());
         self.up = Some((up, owner));
         Some(begun)
     }

@@ -143,7 +143,7 @@ impl Torture {
         if act.away().is_some() {
             self.compare(took)?;
             let took = Some(self.fleet.revive()?);
-            self.report.serves_again(took);
+            self.report.serves_again(act.row(), took);
             self.compare(took)
         } else if self.chance.below(3) == 0 {
             self.compare(took)
@@ -174,7 +174,7 @@ impl Torture {
         self.unsure.extend(Some(unsure).filter(|batch| !batch.is_empty()));
         self.report.hit(act.row(), act, act.kills());
         let took = Some(revived?).filter(|_| act.kills() && act.away().is_none());
-        self.report.serves_again(took);
+        self.report.serves_again(act.row(), took);
         Ok(took)
     }
 
