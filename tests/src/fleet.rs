@@ -15,6 +15,9 @@ use crate::installation::Installation;
 use crate::owner::Owner;
 use crate::process::{Up, kill};
 
+/// Who was killed is gone after milliseconds, on the busiest machine.
+const END_MAX: Duration = Duration::from_secs(30);
+
 /// A process of the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Member {
@@ -220,7 +223,9 @@ impl Fleet {
             Member::Engine => {
                 let mut engine = self.engine.take().context("the engine does not run")?;
                 kill(engine.pid())?;
+                let begun = Instant::now();
                 while engine.ended().is_none() {
+                    ensure!(begun.elapsed() < END_MAX, "the engine did not end within {END_MAX:?}");
                     std::thread::sleep(Duration::from_millis(5));
                 }
             }

@@ -49,6 +49,8 @@ struct Seats {
     seated: BTreeMap<Partition, Seated>,
     /// Partitions that are to be opened.
     due: BTreeMap<Partition, Due>,
+    /// Let go of while they were being opened: each holds its state until that is over.
+    given_up: BTreeMap<Partition, Opening>,
 }
 
 /// How far a partition is that is to be opened.
@@ -80,9 +82,14 @@ pub fn start(
     stop: Stop,
 ) -> Result<JoinHandle<()>, StartError> {
     let all: Vec<Partition> = making.partitions.all().collect();
-    let shared_with = Arc::clone(shared);
-    let mut seats =
-        Seats { making, clock, shared: shared_with, seated: BTreeMap::new(), due: BTreeMap::new() };
+    let mut seats = Seats {
+        making,
+        clock,
+        shared: Arc::clone(shared),
+        seated: BTreeMap::new(),
+        due: BTreeMap::new(),
+        given_up: BTreeMap::new(),
+    };
     let Some(shares) = shares else {
         seats.open_all(&all)?;
         return Ok(follow("aggregators", shared, (stop.clone(), EVERY), move || {
@@ -129,8 +136,11 @@ impl Seats {
 
     fn let_go(&mut self, partition: Partition) {
         // That it could not be opened is another's matter now.
-        if self.due.remove(&partition).is_some() {
+        if let Some(due) = self.due.remove(&partition) {
             self.shared.tell_recovered(&name(partition));
+            if let Due::Opening(opening) = due {
+                self.given_up.insert(partition, opening);
+            }
         }
         if let Some(seated) = self.seated.get(&partition) {
             seated.stop.ask();
@@ -140,10 +150,11 @@ impl Seats {
     /// Opens what is due; what does not open is told, and tried again.
     fn open_due(&mut self, look: &Look) {
         let now = Instant::now();
+        self.given_up.retain(|_, opening| !opening.is_over());
         for (partition, due) in std::mem::take(&mut self.due) {
             match due {
                 // One that is still being let go of is opened when that is done.
-                Due::At(at) if at > now || self.seated.contains_key(&partition) => {
+                Due::At(at) if at > now || self.is_let_go_of(partition) => {
                     self.due.insert(partition, due);
                 }
                 Due::At(_) => match self.begin(partition, look) {
@@ -159,6 +170,10 @@ impl Seats {
                 },
             }
         }
+    }
+
+    fn is_let_go_of(&self, partition: Partition) -> bool {
+        self.seated.contains_key(&partition) || self.given_up.contains_key(&partition)
     }
 
     fn begin(&self, partition: Partition, look: &Look) -> Result<Opening, StartError> {
