@@ -27,6 +27,7 @@ mod server;
 mod session;
 mod statement;
 mod sweep;
+mod writes;
 
 pub use child::serve;
 pub use engine::Engine;

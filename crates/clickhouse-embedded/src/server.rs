@@ -14,6 +14,7 @@ use crate::exception::{AUTHENTICATION_FAILED, Exception};
 use crate::ffi::{Connection, Library};
 use crate::options::EngineOptions;
 use crate::session::Sessions;
+use crate::writes::Writes;
 
 mod access;
 mod call;
@@ -33,6 +34,7 @@ pub(crate) struct Identity {
 
 struct Shared {
     sessions: Arc<Sessions>,
+    writes: Arc<Writes>,
     identity: Identity,
     access: Option<access::Login>,
     statements: Arc<Semaphore>,
@@ -61,7 +63,10 @@ impl Server {
             .user
             .clone()
             .map(|user| access::Login::new(user, options.password.clone().unwrap_or_default()));
+        let writes = Arc::new(Writes::new(library.connect(&arguments)?));
+        writes.check()?;
         let shared = Shared {
+            writes,
             sessions: Arc::new(Sessions::new(library, arguments)),
             identity,
             access,
@@ -71,12 +76,14 @@ impl Server {
     }
 
     pub(crate) fn router(&self) -> Router {
-        let sessions = Arc::downgrade(&self.shared.sessions);
+        let shared = Arc::downgrade(&self.shared);
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(1));
-            while let Some(sessions) = sessions.upgrade() {
-                sessions.expire(Instant::now());
-                drop(sessions);
+            while let Some(shared) = shared.upgrade() {
+                shared.sessions.expire(Instant::now());
+                // What the engine does not tell now it tells before the next answer to a statement that writes.
+                let checked = tokio::task::spawn_blocking(move || shared.writes.check()).await;
+                drop(checked);
                 tick.tick().await;
             }
         });
@@ -132,7 +139,7 @@ async fn answer(shared: Arc<Shared>, call: Call, body: Body) -> Response {
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
         let body = call::BodyReader::new(body, runtime);
-        run::run(&shared.sessions, call, body, reply);
+        run::run(&shared.sessions, &shared.writes, call, body, reply);
         drop(permit);
     });
     // The sender is dropped unused only if the statement's thread panicked.

@@ -15,6 +15,7 @@ use crate::frame::BlockReader;
 use crate::header::Header;
 use crate::session::{Lease, Sessions};
 use crate::statement::{Statement, has_second_statement};
+use crate::writes::Writes;
 
 mod settings;
 
@@ -27,11 +28,15 @@ const HELD: usize = 1024 * 1024;
 const DEFAULT_FORMAT: &str = "TabSeparated";
 
 /// Runs the statement of `call` and answers it.
-pub(crate) fn run(sessions: &Arc<Sessions>, mut call: Call, body: BodyReader, reply: Reply) {
+pub(crate) fn run(sessions: &Arc<Sessions>, writes: &Writes, mut call: Call, body: BodyReader, reply: Reply) {
     match prepare(sessions, &mut call, body) {
         Err(exception) => reply.fail(&exception),
         Ok(mut job) => {
-            let ending = job.answer(&call, reply);
+            let may_write = matches!(job.statement, Statement::Insert { .. } | Statement::Other { .. });
+            let mut ending = job.answer(&call, reply);
+            if may_write {
+                ending = ending.if_it_holds(writes.check());
+            }
             job.restore();
             // The session is free again before the client can know that its statement has ended.
             drop(job);
@@ -238,6 +243,16 @@ enum Ending {
 }
 
 impl Ending {
+    /// Of a statement that may have written: nothing is acknowledged that may not be there.
+    fn if_it_holds(self, written: Result<(), Exception>) -> Self {
+        match (self, written) {
+            (Self::Written(reply, ..) | Self::Whole(reply, ..), Err(exception)) => {
+                Self::Failed(reply, exception)
+            }
+            (ending, _) => ending,
+        }
+    }
+
     fn send(self) {
         // A client that has gone gets no answer.
         let _gone: Result<(), Gone> = match self {

@@ -212,3 +212,45 @@ fn only_the_one_user_is_served() {
     let line = std::fs::read(format!("/proc/{}/cmdline", engine.pid())).expect("its command line");
     assert!(!String::from_utf8_lossy(&line).contains("se cret"), "the password is on the command line");
 }
+
+/// An engine whose files cannot grow beyond a mebibyte or two, as the shell counts: the disk refuses the rest.
+fn narrow(data_dir: &Path) -> Engine {
+    let limited = r#"trap '' XFSZ; ulimit -f 2000; exec "$0" "$@""#;
+    Engine::spawn(Path::new("sh"), ["-c", limited, EXE], &options(data_dir)).expect("it starts")
+}
+
+/// The disk refuses a part of what this statement writes.
+fn is_refused(mut engine: Engine, statement: &str) {
+    let db = Db::at(engine.url(), "default");
+    let answer = db.request(&[]).body(statement.to_owned()).send();
+    assert!(!answer.is_ok_and(|answer| answer.status().is_success()), "{statement} is acknowledged");
+    let mut ended = None;
+    until("it ends", || {
+        ended = engine.ended();
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(74));
+}
+
+#[test]
+fn what_the_disk_refused_is_not_acknowledged_and_the_rest_is_whole() {
+    const ROWS: u32 = 3_000;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = narrow(dir.path());
+    let db = Db::at(engine.url(), "default");
+    db.ok("CREATE TABLE t (k UInt64, s String) ENGINE = MergeTree ORDER BY k");
+    // Each fits, and all of them together do not.
+    for part in 0..3 {
+        let from = part * ROWS;
+        db.ok(&format!("INSERT INTO t SELECT {from} + number, randomString(300) FROM numbers({ROWS})"));
+    }
+    let sums = "SELECT count(), sum(k), sum(length(s)) FROM t";
+    let acknowledged = db.ok(sums);
+    is_refused(engine, "INSERT INTO t SELECT number, randomString(300) FROM numbers(20000)");
+    let engine = narrow(dir.path());
+    assert_eq!(Db::at(engine.url(), "default").ok(sums), acknowledged);
+    // What is merged stays until what it became is whole.
+    is_refused(engine, "OPTIMIZE TABLE t FINAL");
+    let engine = spawn(&options(dir.path()));
+    assert_eq!(Db::at(engine.url(), "default").ok(sums), acknowledged);
+}
