@@ -104,6 +104,12 @@ impl Torture {
         self.report.checks += 1;
     }
 
+    fn so_far(&mut self) -> &Report {
+        self.report.reports = self.ledger.reports;
+        self.report.events = self.ledger.events();
+        &self.report
+    }
+
     /// One blow.
     fn round(&mut self) {
         let (phase, blow) = choose(&mut self.chance);
@@ -224,11 +230,10 @@ fn what_was_acknowledged_is_counted_once_through_every_blow() {
         let before = torture.report.kills();
         torture.round();
         if torture.report.kills() / 50 > before / 50 {
-            println!("{} of {kills} kills in one process", torture.report.kills());
+            // A long run that is stopped has said what it came to.
+            println!("{} of {kills} kills in one process\n{}", torture.report.kills(), torture.so_far());
         }
     }
     torture.compare();
-    torture.report.reports = torture.ledger.reports;
-    torture.report.events = torture.ledger.events();
-    println!("{}", torture.report);
+    println!("{}", torture.so_far());
 }

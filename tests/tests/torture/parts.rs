@@ -136,6 +136,12 @@ impl Torture {
         }
     }
 
+    fn so_far(&mut self) -> &Report {
+        self.report.reports = self.ledger.reports;
+        self.report.events = self.ledger.events();
+        &self.report
+    }
+
     /// One blow. A few in a row are compared as one; when somebody stays away, without it and then with it.
     fn round(&mut self) -> Result<()> {
         let act = Act::choose(&mut self.chance);
@@ -233,12 +239,11 @@ fn what_was_acknowledged_is_counted_once_whichever_part_is_hit() -> Result<()> {
         let before = torture.report.kills();
         torture.round().with_context(|| format!("after {:?}\n{}", torture.blows, torture.fleet.said()))?;
         if torture.report.kills() / 50 > before / 50 {
-            println!("{} of {kills} kills of parts", torture.report.kills());
+            // A long run that is stopped has said what it came to.
+            println!("{} of {kills} kills of parts\n{}", torture.report.kills(), torture.so_far());
         }
     }
     torture.compare(None)?;
-    torture.report.reports = torture.ledger.reports;
-    torture.report.events = torture.ledger.events();
-    println!("{}", torture.report);
+    println!("{}", torture.so_far());
     Ok(())
 }
