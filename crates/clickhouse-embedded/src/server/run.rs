@@ -32,9 +32,8 @@ pub(crate) fn run(sessions: &Arc<Sessions>, writes: &Writes, mut call: Call, bod
     match prepare(sessions, &mut call, body) {
         Err(exception) => reply.fail(&exception),
         Ok(mut job) => {
-            let may_write = matches!(job.statement, Statement::Insert { .. } | Statement::Other { .. });
             let mut ending = job.answer(&call, reply);
-            if may_write {
+            if job.may_have_written {
                 ending = ending.if_it_holds(writes.check());
             }
             job.restore();
@@ -55,6 +54,8 @@ struct Job {
     body: Box<dyn Read + Send>,
     /// Whether `body` has ended.
     whole: bool,
+    /// By the engine's own parser: `WITH … INSERT` begins as a reading statement does.
+    may_have_written: bool,
     /// Undoes the settings of this call in a session.
     undo: Vec<String>,
 }
@@ -77,7 +78,7 @@ fn prepare(sessions: &Arc<Sessions>, call: &mut Call, body: BodyReader) -> Resul
     }
     let mut lease = sessions.lease(call.session.as_ref())?;
     let undo = settings::apply(call, lease.is_session(), lease.connection())?;
-    Ok(Job { lease, statement, text, body, whole, undo })
+    Ok(Job { lease, statement, text, body, whole, may_have_written: false, undo })
 }
 
 /// Whether the statement itself says where data begins, so that nothing of the body belongs to it.
@@ -177,6 +178,7 @@ impl Job {
             }
             _ => return Err(second_statement()),
         }
+        self.may_have_written = true;
         let mut insert = connection.insert(&sql, format, &call.parameters)?;
         // Dropping the insert on an error cancels it: nothing of a body that broke off is committed.
         if append(&mut insert, self.text.get(data..).unwrap_or_default()) {
@@ -186,16 +188,20 @@ impl Job {
     }
 
     fn select(&mut self, call: &Call, format: String, totals: bool) -> Result<Answered<'_>, Exception> {
-        let extremes = call.settings.iter().any(|(name, _)| name == "extremes");
-        let header = Header::of(&format).filter(|_| !totals && !extremes && !call.wait_end);
-        let Some(header) = header else { return self.whole_result(call, &format) };
         self.judge(call)?;
+        let extremes = call.settings.iter().any(|(name, _)| name == "extremes");
+        let whole = totals || extremes || call.wait_end || self.may_have_written;
+        let Some(header) = Header::of(&format).filter(|_| !whole) else { return self.whole(call, &format) };
         let stream = self.lease.connection().stream(&self.text, &format, &call.parameters)?;
         Ok(Answered::Rows { format, header, stream })
     }
 
     fn whole_result(&mut self, call: &Call, format: &str) -> Result<Answered<'static>, Exception> {
         self.judge(call)?;
+        self.whole(call, format)
+    }
+
+    fn whole(&mut self, call: &Call, format: &str) -> Result<Answered<'static>, Exception> {
         let answer = self.lease.connection().query(&self.text, format, &call.parameters)?;
         Ok(Answered::Whole(format.to_owned(), answer))
     }
@@ -212,6 +218,7 @@ impl Job {
         if call.read_only && analysis.statements == 1 && !analysis.read_only && !session_only {
             return Err(read_only());
         }
+        self.may_have_written = !analysis.read_only;
         Ok(())
     }
 

@@ -249,6 +249,13 @@ fn what_the_disk_refused_is_not_acknowledged_and_the_rest_is_whole() {
     is_refused(engine, "INSERT INTO t SELECT number, randomString(300) FROM numbers(20000)");
     let engine = narrow(dir.path());
     assert_eq!(Db::at(engine.url(), "default").ok(sums), acknowledged);
+    // Nor when it begins as a reading one does.
+    is_refused(
+        engine,
+        "WITH 20000 AS k INSERT INTO t SELECT number + k, randomString(300) FROM numbers(20000)",
+    );
+    let engine = narrow(dir.path());
+    assert_eq!(Db::at(engine.url(), "default").ok(sums), acknowledged);
     // What is merged stays until what it became is whole.
     is_refused(engine, "OPTIMIZE TABLE t FINAL");
     let engine = spawn(&options(dir.path()));
