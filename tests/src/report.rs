@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use crate::ledger::Ledger;
+
 /// Blows by two of their sides, and how long the installation took to serve again.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -14,11 +16,11 @@ pub struct Report {
     serving_again: BTreeMap<String, Vec<Duration>>,
     current_again: Vec<Duration>,
     /// How often everything published was held against the ledger.
-    pub checks: u32,
-    /// Reports that were acknowledged.
-    pub reports: usize,
+    checks: u32,
+    /// Reports that were acknowledged by the last time.
+    reports: usize,
     /// Events that they are of.
-    pub events: usize,
+    events: usize,
 }
 
 impl Report {
@@ -37,6 +39,13 @@ impl Report {
     #[must_use]
     pub const fn kills(&self) -> u32 {
         self.kills
+    }
+
+    /// Everything published was held against the ledger, and agrees with it.
+    pub fn agrees_with(&mut self, ledger: &Ledger) {
+        self.checks += 1;
+        self.reports = ledger.reports;
+        self.events = ledger.events();
     }
 
     /// From the start of what follows somebody who was killed until all serve.

@@ -101,13 +101,7 @@ impl Torture {
         let findings = verify(owner).unwrap();
         assert_eq!((findings.differences_total, findings.differences), (0, vec![]));
         assert_eq!(usize::try_from(findings.checked.events).unwrap(), self.ledger.events());
-        self.report.checks += 1;
-    }
-
-    fn so_far(&mut self) -> &Report {
-        self.report.reports = self.ledger.reports;
-        self.report.events = self.ledger.events();
-        &self.report
+        self.report.agrees_with(&self.ledger);
     }
 
     /// One blow.
@@ -231,9 +225,9 @@ fn what_was_acknowledged_is_counted_once_through_every_blow() {
         torture.round();
         if torture.report.kills() / 50 > before / 50 {
             // A long run that is stopped has said what it came to.
-            println!("{} of {kills} kills in one process\n{}", torture.report.kills(), torture.so_far());
+            println!("{} of {kills} kills in one process\n{}", torture.report.kills(), torture.report);
         }
     }
     torture.compare();
-    println!("{}", torture.so_far());
+    println!("{}", torture.report);
 }

@@ -136,12 +136,6 @@ impl Torture {
         }
     }
 
-    fn so_far(&mut self) -> &Report {
-        self.report.reports = self.ledger.reports;
-        self.report.events = self.ledger.events();
-        &self.report
-    }
-
     /// One blow. A few in a row are compared as one; when somebody stays away, without it and then with it.
     fn round(&mut self) -> Result<()> {
         let act = Act::choose(&mut self.chance);
@@ -203,7 +197,7 @@ impl Torture {
         assert_eq!(board, self.ledger.tokens_30d(now_ms()), "after {after:?}");
         assert_eq!((findings.differences_total, findings.differences), (0, vec![]), "after {after:?}");
         assert_eq!(usize::try_from(findings.checked.events)?, self.ledger.events());
-        self.report.checks += 1;
+        self.report.agrees_with(&self.ledger);
         Ok(())
     }
 }
@@ -240,10 +234,10 @@ fn what_was_acknowledged_is_counted_once_whichever_part_is_hit() -> Result<()> {
         torture.round().with_context(|| format!("after {:?}\n{}", torture.blows, torture.fleet.said()))?;
         if torture.report.kills() / 50 > before / 50 {
             // A long run that is stopped has said what it came to.
-            println!("{} of {kills} kills of parts\n{}", torture.report.kills(), torture.so_far());
+            println!("{} of {kills} kills of parts\n{}", torture.report.kills(), torture.report);
         }
     }
     torture.compare(None)?;
-    println!("{}", torture.so_far());
+    println!("{}", torture.report);
     Ok(())
 }
