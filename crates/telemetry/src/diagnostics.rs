@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry;
 
 use crate::occurrence::Level;
 
@@ -64,16 +66,13 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let read = |why: tracing_subscriber::filter::ParseError| DiagnosticsError::Filter {
-        filter: filter.to_owned(),
-        why: why.to_string(),
-    };
-    let filter = EnvFilter::builder().parse(filter).map_err(read)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(coloured);
+    let read = |why: ParseError| DiagnosticsError::Filter { filter: filter.to_owned(), why: why.to_string() };
+    let wanted: Targets = filter.parse().map_err(read)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(to).with_ansi(coloured);
     if human {
-        Ok(Box::new(builder.compact().finish()))
+        Ok(Box::new(registry().with(lines.compact().with_filter(wanted))))
     } else {
-        Ok(Box::new(builder.json().flatten_event(true).finish()))
+        Ok(Box::new(registry().with(lines.json().flatten_event(true).with_filter(wanted))))
     }
 }
 

@@ -60,7 +60,8 @@ fn planted(shell: &Shell, root: &Path) -> Result<()> {
     let _bugs = shell.push_env("RUSTC_WORKSPACE_WRAPPER", root.join("tests/planted-rustc"));
     // A cache of compilations takes the one build for the other.
     let _no_cache = shell.push_env("RUSTC_WRAPPER", "");
-    Ok(cmd!(shell, "cargo test --package tally-simulator --bins --locked").run()?)
+    // Of the whole workspace, so that its libraries are those of the suite.
+    Ok(cmd!(shell, "cargo test --workspace --bin tally-simulator --locked").run()?)
 }
 
 fn documentation(shell: &Shell) -> Result<()> {

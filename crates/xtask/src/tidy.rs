@@ -5,6 +5,7 @@
 mod clippy;
 mod code;
 mod docs;
+mod features;
 mod names;
 mod paths;
 mod pure;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use features::Libraries;
 use tree::{File, Tree};
 
 /// One thing that is not as the project wants it.
@@ -76,6 +78,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         println!("note: {long}");
     }
     let mut found = rings::violations(&rings::Graph::of_workspace(root)?);
+    found.extend(features::violations(&Libraries::of_program(root)?, &Libraries::of_suite(root)?));
     found.extend(CHECKS.iter().flat_map(|check| check(&tree)));
     for violation in &found {
         eprintln!("{violation}");

@@ -1,6 +1,7 @@
 //! Every crate stands under the workspace's lints.
 
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::Violation;
 use super::rings::is_pure;
@@ -20,9 +21,9 @@ fn is_manifest(file: &File) -> bool {
 }
 
 fn not_inherited(file: &File) -> Option<&'static str> {
-    let Ok(manifest) = file.text.parse::<Table>() else { return Some("is not TOML") };
-    let inherited =
-        manifest.get("lints").and_then(|lints| lints.get("workspace")) == Some(&Value::Boolean(true));
+    let Ok(manifest) = DeTable::parse(&file.text) else { return Some("is not TOML") };
+    let lints = manifest.get_ref().get("lints").and_then(|lints| lints.get_ref().get("workspace"));
+    let inherited = lints.and_then(|workspace| workspace.get_ref().as_bool()) == Some(true);
     (!inherited).then_some("lacks `[lints] workspace = true`")
 }
 
@@ -54,22 +55,47 @@ pub(crate) fn pure_crates(tree: &Tree) -> impl Iterator<Item = &str> {
         .filter(|name| is_pure(name))
 }
 
-/// The keys and list entries of `whole` that `part` does not repeat.
+/// The keys and list entries of `whole` that `part` does not repeat, letter for letter.
 fn lacks(tree: &Tree, part: &File, whole: &str) -> Vec<Violation> {
-    let Some(Ok(wanted)) = tree.file(whole).map(|file| file.text.parse::<Table>()) else {
+    let Some((Ok(wanted), text)) = tree.file(whole).map(|file| (DeTable::parse(&file.text), &file.text))
+    else {
         return vec![Violation::new(whole, "is missing or no TOML")];
     };
-    let Ok(has) = part.text.parse::<Table>() else { return vec![Violation::new(&part.path, "is no TOML")] };
-    let missing = wanted.iter().flat_map(|(key, value)| absent(key, value, has.get(key)));
+    let Ok(has) = DeTable::parse(&part.text) else { return vec![Violation::new(&part.path, "is no TOML")] };
+    let missing = wanted.get_ref().iter().flat_map(|(key, value)| {
+        let has =
+            has.get_ref().get(key.get_ref().as_ref()).map(|has| Written { value: has, text: &part.text });
+        absent(key.get_ref(), Written { value, text }, has)
+    });
     missing.map(|what| Violation::new(&part.path, format!("lacks {what} of {whole}"))).collect()
 }
 
-fn absent(key: &str, wanted: &Value, has: Option<&Value>) -> Vec<String> {
-    match (wanted, has) {
-        (Value::Array(wanted), Some(Value::Array(has))) => {
-            wanted.iter().filter(|entry| !has.contains(entry)).map(|entry| format!("{key} {entry}")).collect()
+/// A value and the file that it stands in.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    value: &'a Spanned<DeValue<'a>>,
+    text: &'a str,
+}
+
+impl<'a> Written<'a> {
+    fn as_str(self) -> &'a str {
+        self.text.get(self.value.span()).unwrap_or_default()
+    }
+
+    /// Of a list.
+    fn entries(self) -> Option<Vec<&'a str>> {
+        let entries = self.value.get_ref().as_array()?.iter();
+        Some(entries.map(|value| Written { value, ..self }.as_str()).collect())
+    }
+}
+
+fn absent(key: &str, wanted: Written<'_>, has: Option<Written<'_>>) -> Vec<String> {
+    match (wanted.entries(), has.and_then(Written::entries)) {
+        (Some(wanted), Some(has)) => {
+            let missing = wanted.into_iter().filter(|entry| !has.contains(entry));
+            missing.map(|entry| format!("{key} {entry}")).collect()
         }
-        (wanted, Some(has)) if wanted == has => Vec::new(),
+        _ if has.is_some_and(|has| has.as_str() == wanted.as_str()) => Vec::new(),
         _ => vec![key.to_owned()],
     }
 }
