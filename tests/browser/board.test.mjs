@@ -69,6 +69,21 @@ async function board(page) {
   return Object.fromEntries(await Promise.all(rows.map(row)));
 }
 
+async function post(subject, output) {
+  const usage = { source: 'curl', subject, id: `call of ${subject}`, tool: 'curl', occurred_at: clock, model: 'claude-opus-4-6', output };
+  const answer = await fetch(`${owner().collector}/v1/usage`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ events: [usage] }) });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+/** From now on keeps what the tokens of `name` show, frame by frame, without their unit. */
+function watch(name) {
+  const cell = () => [...document.querySelectorAll('#rows tr')].find((row) => row.querySelector('th a').innerText === name).querySelector('.c-tokens');
+  const shown = window.shown = [];
+  const keep = () => shown.push(parseFloat(cell().innerText));
+  keep();
+  new MutationObserver(keep).observe(document.body, { subtree: true, childList: true, characterData: true });
+}
+
 before(async () => {
   mkdirSync(shots, { recursive: true });
   browser = await launch();
@@ -103,9 +118,7 @@ test('transcripts become ranks on the board, which goes on by itself', { timeout
   });
   await page.screenshot({ path: join(shots, 'board.png') });
 
-  const usage = { source: 'curl', subject: 'carol', id: 'one', tool: 'curl', occurred_at: clock, model: 'claude-opus-4-6', output: 1_000_000_000 };
-  const answer = await fetch(`${owner().collector}/v1/usage`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ events: [usage] }) });
-  assert.equal(answer.status, 200, await answer.text());
+  await post('carol', 1_000_000_000);
   await until('the open page shows what was posted, without being loaded again', async () => {
     assert.deepEqual(await board(page), { carol: 1_000_000_000, ...expected });
     return true;
@@ -116,5 +129,23 @@ test('transcripts become ranks on the board, which goes on by itself', { timeout
   await page.waitForURL(/\/people\//);
   assert.equal(await page.locator('h1').innerText(), 'bob');
   await page.screenshot({ path: join(shots, 'person.png'), fullPage: true });
+  assert.deepEqual([outside, errors], [[], []]);
+});
+
+test('a number that changes never leaves what it was and what it is', { timeout: 60_000 }, async () => {
+  const { page, outside, errors } = await open(browser, { viewport: { width: 1280, height: 900 } });
+  // Frames lag behind, as on a busy machine.
+  await page.addInitScript(() => {
+    const draw = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (frame) => draw((now) => frame(now - 1_000));
+  });
+  await page.goto(owner().web);
+  await page.evaluate(watch, 'bob');
+  await post('bob', 1_000);
+  const shown = () => page.evaluate(() => window.shown);
+  await until('bob has more', async () => (await shown()).at(-1) === 3.03);
+  const between = (await shown()).filter((thousands) => thousands !== 2.03 && thousands !== 3.03);
+  assert.ok(between.length > 0, 'it counts over');
+  assert.deepEqual(between.filter((thousands) => !(thousands > 2.03 && thousands < 3.03)), []);
   assert.deepEqual([outside, errors], [[], []]);
 });

@@ -29,8 +29,10 @@
     const final = text && text.data;
     to.classList.add("changed");
     if (!draw) return;
-    const begun = performance.now();
+    // By the frames' own clock: where they lag it stands before this moment, and the number would leave its bounds.
+    let begun;
     const frame = (now) => {
+      begun ??= now;
       const at = Math.min(1, (now - begun) / 600);
       if (at >= 1) { text.data = final; return; }
       draw(text, 1 - (1 - at) ** 3);
