@@ -190,6 +190,7 @@ impl Job {
     fn select(&mut self, call: &Call, format: String, totals: bool) -> Result<Answered<'_>, Exception> {
         self.judge(call)?;
         let extremes = call.settings.iter().any(|(name, _)| name == "extremes");
+        // What writes, the engine does not stream.
         let whole = totals || extremes || call.wait_end || self.may_have_written;
         let Some(header) = Header::of(&format).filter(|_| !whole) else { return self.whole(call, &format) };
         let stream = self.lease.connection().stream(&self.text, &format, &call.parameters)?;
